@@ -1,0 +1,91 @@
+"""Project 과제: a PI and members who share grants."""
+
+from __future__ import annotations
+
+from secrets import token_urlsafe
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from portal.people.models import Institution, User, cluster_username_validator, in_language
+from portal.people.permissions import Permission
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User) -> ProjectQuerySet:
+        if user.can(Permission.PROJECT_VIEW):
+            return self
+        active = Membership.objects.filter(user=user, status=Membership.Status.ACTIVE)
+        return self.filter(Q(pi=user) | Q(pk__in=active.values("project")))
+
+    def managed_by(self, user: User) -> ProjectQuerySet:
+        return self.filter(pi=user)
+
+
+class Project(models.Model):
+    """`code` (p26001) is also the project's account in Slurm; accounts of its pools hang below (p26001-h100)."""
+
+    code = models.CharField(max_length=12, unique=True)
+    title_ko = models.CharField(max_length=160)
+    title_en = models.CharField(max_length=160)
+    pi = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="projects_led")
+    institution = models.ForeignKey(Institution, on_delete=models.PROTECT, related_name="projects")
+    created_at = models.DateTimeField()
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.title}"
+
+    @property
+    def title(self) -> str:
+        return in_language(self.title_ko, self.title_en)
+
+    def event_topics(self) -> list[str]:
+        return [f"project:{self.code}"]
+
+
+def _token() -> str:
+    return token_urlsafe(24)
+
+
+class Membership(models.Model):
+    """A person in a project, the PI included. An invitation has no user yet; it is accepted by its token."""
+
+    class Status(models.TextChoices):
+        INVITED = "invited", _("Invited")
+        ACTIVE = "active", _("Active")
+        REMOVED = "removed", _("Removed")
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="memberships"
+    )
+    email = models.EmailField(_("e-mail"))
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    # What the inviter proposes; the person's own name on the cluster is User.cluster_username.
+    proposed_username = models.CharField(
+        _("cluster user name"), max_length=31, blank=True, validators=[cluster_username_validator]
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.INVITED)
+    token = models.CharField(max_length=40, unique=True, default=_token, editable=False)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    invited_at = models.DateTimeField()
+    joined_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "email"], name="one_membership_per_address")]
+
+    def __str__(self) -> str:
+        return f"{self.email} · {self.project.code}"
+
+    def event_topics(self) -> list[str]:
+        own = [f"person:{self.user_id}"] if self.user_id else []
+        return [f"project:{self.project.code}", *own]

@@ -1,0 +1,51 @@
+"""The one vocabulary of permissions, and which role carries which.
+
+Applicant, PI and member are not roles but relations to an application or project; what they may do there is
+said in allocations/permissions.py with the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    REVIEWER = "reviewer", _("Reviewer")
+    DECIDER = "decider", _("Decider")
+    OPERATOR = "operator", _("Operator")
+    OBSERVER = "observer", _("Observer for the city")
+
+
+class Permission(models.TextChoices):
+    APPLICATION_VIEW = "application.view", _("Read an application")
+    APPLICATION_EDIT = "application.edit", _("Change, submit or withdraw an application")
+    APPLICATION_REVIEW = "application.review", _("Review applications")
+    APPLICATION_DECIDE = "application.decide", _("Decide on applications")
+    PROJECT_VIEW = "project.view", _("See a project and its usage")
+    PROJECT_MANAGE = "project.manage", _("Invite and remove members of a project")
+    OPERATIONS_VIEW = "operations.view", _("See the cluster's state")
+    OPERATIONS_CHANGE = "operations.change", _("Switch writing to Slurm on and off")
+    CENTER_VIEW = "center.view", _("See the use of the center as a whole")
+
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.REVIEWER: frozenset({Permission.APPLICATION_REVIEW}),
+    Role.DECIDER: frozenset({Permission.APPLICATION_VIEW, Permission.APPLICATION_DECIDE, Permission.CENTER_VIEW}),
+    Role.OPERATOR: frozenset(
+        {
+            Permission.APPLICATION_VIEW,
+            Permission.PROJECT_VIEW,
+            Permission.OPERATIONS_VIEW,
+            Permission.OPERATIONS_CHANGE,
+            Permission.CENTER_VIEW,
+        }
+    ),
+    Role.OBSERVER: frozenset({Permission.CENTER_VIEW}),
+}
+
+
+def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
+    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles))

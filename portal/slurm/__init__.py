@@ -1,0 +1,1 @@
+"""Slurm, as the portal sees it. Imports nothing of the portal and no Django ORM."""
