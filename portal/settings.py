@@ -65,7 +65,7 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
-    "portal",
+    "portal.apps.PortalConfig",
     "portal.people",
     "portal.events",
     "portal.live",
