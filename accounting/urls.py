@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from accounting import views
+
+urlpatterns = [
+    path("projects/<slug:code>/", views.project, name="project"),
+    path("projects/<slug:code>/usage/", views.project_usage_part, name="project_usage"),
+    path("projects/<slug:code>/usage.csv", views.project_usage_csv, name="project_usage_csv"),
+    path("center/", views.center, name="center"),
+]

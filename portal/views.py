@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.i18n import set_language
+
+from accounting.selectors import project_standings
+from allocations import selectors as work
+from portal.people.models import User
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "home.html")
+    """What the reader has to do and how they stand; for visitors, what the center offers."""
+    at = timezone.now()
+    context: dict[str, Any] = {"calls": work.calls_listed(at)["open"]}
+    if request.user.is_authenticated:
+        context |= _desk(request.user, at)
+    return render(request, "home.html", context)
+
+
+def _desk(user: User, at: datetime) -> dict[str, Any]:
+    return {
+        "projects": project_standings(work.projects_of(user), at),
+        "applications": work.applications_of(user),
+        "reviews": work.reviews_due(user),
+        "to_decide": work.to_decide(user),
+    }
 
 
 def language(request: HttpRequest) -> HttpResponse:

@@ -28,10 +28,13 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
         return self.filter(applicant=user)
 
     def reviewable_by(self, user: User) -> ApplicationQuerySet:
-        """Submitted ones in which the reviewer has no stake: not their own, not their institution's or team's."""
+        """Submitted ones in which the reviewer has no stake."""
+        return self.without_stake_of(user).exclude(status__in=[ApplicationStatus.DRAFT, ApplicationStatus.WITHDRAWN])
+
+    def without_stake_of(self, user: User) -> ApplicationQuerySet:
+        """Those a person may judge: not their own, not their institution's, not their team's."""
         return (
-            self.exclude(status__in=[ApplicationStatus.DRAFT, ApplicationStatus.WITHDRAWN])
-            .exclude(applicant=user)
+            self.exclude(applicant=user)
             .exclude(institution=user.institution_id)
             .exclude(proposed_members__email__iexact=user.email)
         )
@@ -74,21 +77,24 @@ class Application(models.Model):
 
     @property
     def requested_gpu_seconds(self) -> int:
-        return sum(line.requested_gpu_seconds for line in self.lines.all())
+        return sum(line.requested_gpu_seconds or 0 for line in self.lines.all())
 
     def event_topics(self) -> list[str]:
         return [f"application:{self.pk}", f"person:{self.applicant_id}", "applications"]
 
 
 class RequestLine(models.Model):
-    """What is asked of one pool: GPUs per job × hours × runs explains the amount, the amount is what is asked."""
+    """What is asked of one pool: GPUs per job × hours × runs explains the amount, the amount is what is asked.
+
+    The figures may be missing in a draft only (services/completeness.py).
+    """
 
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="lines")
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="+", verbose_name=_("GPU kind"))
-    gpus_per_job = models.PositiveIntegerField(_("GPUs per job"), validators=[MinValueValidator(1)])
-    minutes_per_run = models.PositiveIntegerField(_("Minutes per run"), validators=[MinValueValidator(1)])
-    runs = models.PositiveIntegerField(_("Runs"), validators=[MinValueValidator(1)])
-    requested_gpu_seconds = models.BigIntegerField(_("Requested GPU time"))
+    gpus_per_job = models.PositiveIntegerField(_("GPUs per job"), null=True, validators=[MinValueValidator(1)])
+    minutes_per_run = models.PositiveIntegerField(_("Minutes per run"), null=True, validators=[MinValueValidator(1)])
+    runs = models.PositiveIntegerField(_("Runs"), null=True, validators=[MinValueValidator(1)])
+    requested_gpu_seconds = models.BigIntegerField(_("Requested GPU time"), null=True)
 
     class Meta:
         ordering = ["pool__position", "pk"]
@@ -99,6 +105,13 @@ class RequestLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pool} {self.requested_gpu_seconds} GPU-s"
+
+    @property
+    def product_gpu_seconds(self) -> int | None:
+        """GPUs × hours × runs, where all three are known."""
+        if not (self.gpus_per_job and self.minutes_per_run and self.runs):
+            return None
+        return self.gpus_per_job * self.minutes_per_run * 60 * self.runs
 
 
 class ProposedMember(models.Model):

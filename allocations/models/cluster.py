@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,9 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.people.models import in_language
 
+# Without a sign of life for so long no worker is taken to be connected.
+HEARTBEAT_SECONDS = 30
+
 
 class Cluster(models.Model):
-    """The one cluster, and the worker's last word on it. The worker alone writes the fields below `switch`."""
+    """The one cluster, and the worker's last word on it. The worker alone writes from `heartbeat_at` on."""
 
     name = models.CharField(max_length=40, unique=True)
     # The switch: a new installation reads, plans and shows, and writes nothing until an operator turns this on.
@@ -20,18 +25,25 @@ class Cluster(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     writing_changed_at = models.DateTimeField(null=True, blank=True)
+    # An operator's word that a plan which pauses very many people may pass, once.
+    pausing_confirmed_at = models.DateTimeField(null=True, blank=True)
 
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     driver = models.CharField(max_length=20, blank=True)
-    driver_note = models.CharField(max_length=300, blank=True)
+    # Why this driver, as a sentence: {"message": msgid, "params": {…}}.
+    driver_note = models.JSONField(default=dict, blank=True)
     slurm_version = models.CharField(max_length=40, blank=True)
     last_sync_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
-    # [{"level": "danger", "code": …, "message": msgid, "params": {…}}, …] from portal.slurm.check
+    # [{"level": "danger", "code": …, "message": msgid, "params": {…}, "file": …, "line": …}, …] from portal.slurm.check
     findings = models.JSONField(default=list)
-    # The operations that the last tick found to be done, as sentences.
+    # What still has to be done in Slurm, as sentences.
     pending_plan = models.JSONField(default=list)
+    # The plan pauses so many people at once that it waits for an operator.
+    pausing_waits = models.BooleanField(default=False)
+    # What stands otherwise than it should in Slurm and is left to a person, as sentences.
+    remarks = models.JSONField(default=list)
     foreign_accounts = models.JSONField(default=list)
     capacity = models.JSONField(default=list)
 
@@ -44,6 +56,10 @@ class Cluster(models.Model):
 
     def event_topics(self) -> list[str]:
         return ["operations"]
+
+    def is_attached(self, at: datetime) -> bool:
+        """Whether a worker gave a sign of life within HEARTBEAT_SECONDS before `at`."""
+        return self.heartbeat_at is not None and at - self.heartbeat_at < timedelta(seconds=HEARTBEAT_SECONDS)
 
 
 class Pool(models.Model):

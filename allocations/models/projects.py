@@ -55,7 +55,10 @@ def _token() -> str:
 
 
 class Membership(models.Model):
-    """A person in a project, the PI included. An invitation has no user yet; it is accepted by its token."""
+    """A person in a project, the PI included. An invitation has no user yet; it is accepted by its token.
+
+    A removed one stays as it was; who is invited again gets a new row.
+    """
 
     class Status(models.TextChoices):
         INVITED = "invited", _("Invited")
@@ -81,7 +84,14 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        constraints = [models.UniqueConstraint(fields=["project", "email"], name="one_membership_per_address")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "email"], condition=~Q(status="removed"), name="one_current_membership_per_address"
+            ),
+            models.UniqueConstraint(
+                fields=["project", "user"], condition=Q(status="active"), name="one_active_membership_per_person"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.email} · {self.project.code}"

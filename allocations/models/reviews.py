@@ -77,6 +77,10 @@ class Decision(models.Model):
     def __str__(self) -> str:
         return f"{self.application.number}: {self.get_outcome_display()}"
 
+    @property
+    def awarded_gpu_seconds(self) -> int:
+        return sum(line.awarded_gpu_seconds for line in self.lines.all())
+
 
 class DecisionLine(models.Model):
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="lines")

@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from portal.operations import views
+
+urlpatterns = [
+    path("", views.operations, name="operations"),
+    path("writing/", views.writing, name="operations_writing"),
+    path("pausing/", views.pausing, name="operations_pausing"),
+]

@@ -14,6 +14,8 @@ class SlurmError(Exception):
     def __init__(self, message: str, *, words: str = "") -> None:
         super().__init__(message)
         self.words = words
+        if words:
+            self.add_note(words)
 
 
 class SlurmUnavailable(SlurmError):

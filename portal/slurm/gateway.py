@@ -1,4 +1,4 @@
-"""All that the rest of the portal knows of Slurm. Drivers: commands.py (any Slurm from 22.05) and native.py (pyslurm)."""
+"""All that the rest of the portal knows of Slurm. Drivers: commands.py (any from 22.05) and native.py (pyslurm)."""
 
 from __future__ import annotations
 

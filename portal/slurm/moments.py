@@ -28,7 +28,7 @@ def parse_minutes(text: str) -> int | None:
         raise ValueError(f"{text!r} is no span of time")
     parts = [int(part) for part in match["clock"].split(":")]
     if match["days"] is not None:
-        hours, minutes, seconds = (parts + [0, 0])[:3]
+        hours, minutes, seconds = [*parts, 0, 0][:3]
         return int(match["days"]) * 1440 + hours * 60 + minutes + (seconds > 0)
     if len(parts) == 1:
         return parts[0]

@@ -139,7 +139,7 @@ class _Process:
     def code(self) -> int:
         """The exit code. Raises SlurmUnavailable where the command is not installed or does not end."""
         try:
-            code = self.popen.wait(timeout=self.seconds_left)
+            code = self.popen.wait(timeout=max(0.0, self.seconds_left))
         except subprocess.TimeoutExpired:
             raise self._late() from None
         if code in NOT_INSTALLED:
@@ -154,7 +154,7 @@ class _Process:
         ready = False
         while not ready:
             began = time.monotonic()
-            ready = bool(select.select([self.out], [], [], min(1.0, self.seconds_left))[0])
+            ready = bool(select.select([self.out], [], [], max(0.0, min(1.0, self.seconds_left)))[0])
             self.seconds_left -= time.monotonic() - began
             if os.fstat(self.stderr.fileno()).st_size > self.limit:
                 raise SlurmUnreadable(f"{self.name} printed more than {self.limit} bytes")

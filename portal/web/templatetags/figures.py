@@ -5,12 +5,14 @@ Amounts are stored as integer GPU-seconds and shown as GPU-hours rounded down (d
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from babel.dates import format_timedelta
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -49,20 +51,26 @@ def number(value: int | None) -> str:
 @register.filter
 def percent(part: int, whole: int) -> str:
     """`42 %` of the whole, rounded down so that 100 % means all of it; a dash where there is no whole."""
-    return f"{part * 100 // whole} %" if whole else "–"
+    return _("%(number)s %%") % {"number": part * 100 // whole} if whole else "–"
 
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
-    """`3 minutes ago` as a <time> with the full moment in its title; static/js keeps it current."""
+    """`3 minutes ago` as a <time> with the full moment in its title; static/js/forms.js keeps it current."""
     if moment is None:
         return _("never")
-    from django.contrib.humanize.templatetags.humanize import naturaltime
-
     local = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time data-ago datetime="{}" title="{}">{}</time>',
         local.isoformat(),
         local.strftime("%Y-%m-%d %H:%M:%S"),
-        naturaltime(moment),
+        ago_text(timezone.now() - moment),
     )
+
+
+def ago_text(passed: timedelta) -> str:
+    """How long ago (or, negative, in how long) in the page's language: whole units, rounded towards now."""
+    seconds = int(passed.total_seconds())
+    size = next((size for size in (31_536_000, 2_592_000, 604_800, 86_400, 3600, 60) if abs(seconds) >= size), 1)
+    whole = int(seconds / size) * size or 1  # this very moment is "1 second ago", never "in 0 seconds"
+    return format_timedelta(timedelta(seconds=-whole), add_direction=True, threshold=1, locale=get_language() or "ko")

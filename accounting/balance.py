@@ -1,0 +1,206 @@
+"""How accounts and projects stand: what was granted, is used, left, reserved, and can start now.
+
+All amounts are integer GPU-seconds. What lines are charged is attributed by accounting/attribution.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from django.db.models import Max, Sum
+from django.db.models.functions import Coalesce
+
+from accounting.attribution import Line, Piece, attribute, borders_of, pieces_of
+from accounting.models import Counter, IngestMark, Job, UsageDay
+from accounting.recompute import runs_of
+from accounting.usage import day_bounds
+from allocations.models import Account, GrantLine, LedgerEntry, Pool
+
+# Ledger and grants may also change by hand; everything is attributed anew this often.
+SWEEP = timedelta(minutes=10)
+ACCOUNTS_AT_ONCE = 200
+
+
+def update_line_charges(*, at: datetime) -> int:
+    """Attribute everything anew where lines or ledger may have changed; how many lines now say something else.
+
+    New usage is attributed as it is stored (accounting/store.py), so a call with nothing to do costs two queries.
+    """
+    mark = IngestMark.current()
+    newest = LedgerEntry.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    swept = mark.charged_at is not None and abs(at - mark.charged_at) < SWEEP
+    if swept and newest == mark.charged_ledger_entry:
+        return 0
+    names = list(Account.objects.order_by("name").values_list("name", flat=True))
+    changed = sum(recharge(names[first : first + ACCOUNTS_AT_ONCE]) for first in range(0, len(names), ACCOUNTS_AT_ONCE))
+    mark.charged_at, mark.charged_ledger_entry = at, newest
+    mark.save(update_fields=["charged_at", "charged_ledger_entry"])
+    return changed
+
+
+def recharge(names: Collection[str]) -> int:
+    """Bring `charged_gpu_seconds` of these accounts' lines in line with their usage; how many changed."""
+    accounts = list(Account.objects.filter(name__in=names))
+    lines_by_pool = lines_of({account.project_id for account in accounts})
+    usage = _usage_by_day(names)
+    changed = []
+    for account in accounts:
+        lines = lines_by_pool[account.project_id, account.pool_id]
+        charged = attribute(_pieces(account.name, usage[account.name], borders_of(lines)), lines).charged
+        changed += [
+            GrantLine(pk=line.key, charged_gpu_seconds=charged[line.key])
+            for line in lines
+            if line.charged_gpu_seconds != charged[line.key]
+        ]
+    GrantLine.objects.bulk_update(changed, ["charged_gpu_seconds"])
+    return len(changed)
+
+
+def lines_of(projects: Collection[int]) -> defaultdict[tuple[int, int], list[Line]]:
+    """The projects' lines by (project, pool): one query."""
+    rows = (
+        GrantLine.objects.filter(grant__project__in=projects)
+        .order_by("grant__starts_at", "pk")
+        .annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0))
+        .values_list(
+            "grant__project",
+            "pool",
+            "pk",
+            "grant__starts_at",
+            "grant__ends_at",
+            "grant__suspended_at",
+            "granted",
+            "charged_gpu_seconds",
+        )
+    )
+    lines: defaultdict[tuple[int, int], list[Line]] = defaultdict(list)
+    for project, pool, *values in rows:
+        lines[project, pool].append(Line(*values))
+    return lines
+
+
+def _usage_by_day(names: Collection[str]) -> defaultdict[str, dict[date, int]]:
+    rows = UsageDay.objects.filter(account_name__in=names).order_by().values_list("account_name", "day")
+    usage: defaultdict[str, dict[date, int]] = defaultdict(dict)
+    for name, day, gpu_seconds in rows.annotate(Sum("gpu_seconds")):
+        usage[name][day] = gpu_seconds
+    return usage
+
+
+def _pieces(name: str, usage: dict[date, int], borders: Sequence[datetime]) -> Iterator[Piece]:
+    """Whole days; a day in which a line opens or closes by its job rows, since a second may matter there."""
+    for day, gpu_seconds in usage.items():
+        start, end = day_bounds(day)
+        if any(start < border < end for border in borders):
+            runs = list(runs_of(Job.objects.filter(account=name).overlapping(start, end)))
+            yield from pieces_of(runs, start, end, borders)
+        else:
+            yield Piece(start, end, gpu_seconds)
+
+
+# --- How an account stands ---
+
+
+class Standing(StrEnum):
+    """Which of an account's lines its figures are about: the open ones; else the next; else the last."""
+
+    OPEN = "open"
+    SUSPENDED = "suspended"
+    UPCOMING = "upcoming"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Figures of one account, or of a project over all its pools (`pool` None).
+
+    `reserved` and `startable` are slurmctld's own at `counted_at`; None where it has not been asked yet. `startable`
+    is 0 where nothing may start, whatever is left.
+    """
+
+    pool: Pool | None
+    standing: Standing
+    starts_at: datetime
+    ends_at: datetime
+    granted: int
+    used: int
+    reserved: int | None
+    startable: int | None
+    counted_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        return max(0, self.granted - self.used)
+
+    @property
+    def overrun(self) -> int:
+        return max(0, self.used - self.granted)
+
+    @property
+    def last_day(self) -> datetime:
+        """A moment of the last day that belongs to the period: its end is exclusive."""
+        return self.ends_at - timedelta(seconds=1)
+
+    def days_left(self, at: datetime) -> int:
+        """Days begun until the end, today included; 0 once it has ended."""
+        return max(0, -((at - self.ends_at) // timedelta(days=1)))
+
+
+def account_balance(pool: Pool, lines: Sequence[Line], counter: Counter | None, at: datetime) -> Balance | None:
+    """How an account stands by its lines; None where nothing was ever granted."""
+    standing, current = current_lines(lines, at)
+    if not current:
+        return None
+    startable = counter.startable_gpu_seconds if counter else None
+    return Balance(
+        pool=pool,
+        standing=standing,
+        starts_at=min(line.starts_at for line in current),
+        ends_at=max(line.ends_at for line in current),
+        granted=sum(line.granted_gpu_seconds for line in current),
+        used=sum(line.charged_gpu_seconds for line in current),
+        reserved=counter.reserved_gpu_seconds if counter else None,
+        startable=startable if standing is Standing.OPEN else 0,
+        counted_at=counter.read_at if counter else None,
+    )
+
+
+def current_lines(lines: Sequence[Line], at: datetime) -> tuple[Standing, list[Line]]:
+    """The lines that count now and why: open ones, else suspended, else those to come, else the last to have ended."""
+    if opened := [line for line in lines if line.starts_at <= at < line.closes_at]:
+        return Standing.OPEN, opened
+    if suspended := [line for line in lines if line.starts_at <= at < line.ends_at]:
+        return Standing.SUSPENDED, suspended
+    if upcoming := [line for line in lines if line.starts_at > at]:
+        first = min(line.starts_at for line in upcoming)
+        return Standing.UPCOMING, [line for line in upcoming if line.starts_at == first]
+    last = max((line.ends_at for line in lines), default=at)
+    return Standing.ENDED, [line for line in lines if line.ends_at == last]
+
+
+def total_balance(balances: Sequence[Balance]) -> Balance:
+    """All pools together: of those open now where there are any, so that a lapsed pool adds nothing."""
+    for standing in Standing:
+        if of_standing := [balance for balance in balances if balance.standing is standing]:
+            break
+    counted = [balance.counted_at for balance in of_standing if balance.counted_at]
+    return Balance(
+        pool=None,
+        standing=standing,
+        starts_at=min(balance.starts_at for balance in of_standing),
+        ends_at=max(balance.ends_at for balance in of_standing),
+        granted=sum(balance.granted for balance in of_standing),
+        used=sum(balance.used for balance in of_standing),
+        reserved=_sum_known([balance.reserved for balance in of_standing]),
+        startable=_sum_known([balance.startable for balance in of_standing]),
+        counted_at=min(counted, default=None),
+    )
+
+
+def _sum_known(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None

@@ -1,0 +1,59 @@
+"""Daily usage as a CSV file that a spreadsheet opens as it is meant."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from accounting.models import UsageDay
+from allocations.models import Account, Project
+from portal.people.models import User
+from portal.web.templatetags.figures import hours_text
+
+# Without it Excel takes UTF-8 for something else and Korean becomes unreadable.
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+# A cell that begins so is run as a formula by spreadsheets (OWASP, CSV injection).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Echo:
+    """A file that hands back what is written, so that a csv.writer can feed a streamed answer."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def neutral(value: Any) -> Any:
+    """The value, or for text that a spreadsheet would run as a formula, the same behind an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def usage_csv(project: Project) -> Iterator[str]:
+    """Lines of the file: usage by day, person, pool and GPU kind; hours with two places, rounded down."""
+    pools = {
+        account.name: account.pool.name for account in Account.objects.filter(project=project).select_related("pool")
+    }
+    writer = csv.writer(_Echo())
+    yield BYTE_ORDER_MARK + writer.writerow(
+        [_("Day"), _("Member"), _("User name"), _("Pool"), _("GPU kind"), _("GPU-hours"), _("GPU-seconds"), _("Jobs")]
+    )
+    for row in _rows(pools):
+        yield writer.writerow([neutral(value) for value in row])
+
+
+def _rows(pools: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+    days = UsageDay.objects.filter(account_name__in=pools)
+    sums = (
+        days.order_by("day", "account_name", "user_name", "gpu_kind")
+        .values_list("day", "account_name", "user_name", "gpu_kind")
+        .annotate(Sum("gpu_seconds"), Sum("jobs"))
+    )
+    user_names = days.order_by().values("user_name")
+    names = {user.cluster_username: user.display_name for user in User.objects.filter(cluster_username__in=user_names)}
+    for day, account, user_name, kind, gpu_seconds, jobs in sums:
+        hours = hours_text(gpu_seconds, 2).replace(",", "")
+        yield day.isoformat(), names.get(user_name, ""), user_name, pools[account], kind, hours, gpu_seconds, jobs

@@ -1,0 +1,49 @@
+"""Inviting people to a project, and choosing one's name on the cluster."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from allocations.services import Refused
+from allocations.services.members import require_usable_username
+from portal.people.models import cluster_username_validator
+
+AS_TYPED = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label=_("E-mail"))
+    name = forms.CharField(label=_("Name"), max_length=80, required=False)
+    proposed_username = forms.CharField(
+        label=_("Cluster user name"),
+        help_text=_("A proposal, if you know one; they choose it themselves."),
+        max_length=31,
+        required=False,
+        validators=[cluster_username_validator],
+        widget=forms.TextInput(attrs=AS_TYPED),
+    )
+    use_required_attribute = False
+
+
+class UsernameForm(forms.Form):
+    """Refuses what cannot be had at once; that a name is taken is found out when it is stored."""
+
+    cluster_username = forms.CharField(
+        label=_("Cluster user name"),
+        help_text=_(
+            "Your name on the cluster and in Slurm: 2 to 31 lower-case letters, digits, hyphens or underscores. "
+            "It cannot be changed later."
+        ),
+        max_length=31,
+        widget=forms.TextInput(attrs=AS_TYPED),
+    )
+    use_required_attribute = False
+
+    def clean_cluster_username(self) -> str:
+        name: str = self.cleaned_data["cluster_username"]
+        try:
+            require_usable_username(name)
+        except Refused as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+        return name

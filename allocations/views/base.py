@@ -1,0 +1,44 @@
+"""What views share: who is signed in, which role a page is for, and telling a person what an act came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from portal.people.models import User
+from portal.people.permissions import Permission
+
+Arguments = ParamSpec("Arguments")
+
+
+class SignedInRequest(HttpRequest):
+    user: User
+
+
+View = Callable[Concatenate[SignedInRequest, Arguments], HttpResponseBase]
+
+
+def signed_in(view: View[Arguments]) -> Callable[..., Any]:
+    """Ask who is not signed in to do so, and come back."""
+    return login_required(view)
+
+
+def requires(permission: Permission) -> Callable[[View[Arguments]], Callable[..., Any]]:
+    """A page for those whose role carries the permission; 403 for others who are signed in."""
+
+    def decorate(view: View[Arguments]) -> Callable[..., Any]:
+        @wraps(view)
+        def guarded(request: SignedInRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
+            if not request.user.can(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return login_required(guarded)
+
+    return decorate

@@ -1,0 +1,87 @@
+"""Members of a project: everybody in it sees them, the PI invites and removes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from allocations.forms.members import InviteForm
+from allocations.models import Membership, Project
+from allocations.permissions import can_with_project
+from allocations.selectors import members_of
+from allocations.services import Refused
+from allocations.services.members import member_invite, member_remind, member_remove
+from allocations.views.base import SignedInRequest, signed_in
+from allocations.workflow import LostRace
+from portal.people.permissions import Permission
+
+
+@signed_in
+def project_members(request: SignedInRequest, code: str) -> HttpResponse:
+    if request.method == "POST":
+        return _invite(request, get_object_or_404(Project.objects.managed_by(request.user), code=code))
+    project = get_object_or_404(Project.objects.visible_to(request.user), code=code)
+    return _page(request, project, InviteForm())
+
+
+@signed_in
+def member_remove_page(request: SignedInRequest, code: str, pk: int) -> HttpResponse:
+    membership = _managed(request, code, pk)
+    if request.method != "POST":
+        return render(request, "projects/remove_member.html", {"membership": membership, "project": membership.project})
+    name = membership.name or membership.email
+    return _act(request, membership, member_remove, _("%(name)s is removed.") % {"name": name})
+
+
+@signed_in
+def member_remind_page(request: SignedInRequest, code: str, pk: int) -> HttpResponse:
+    membership = _managed(request, code, pk)
+    if request.method != "POST":
+        return redirect("project_members", code)
+    return _act(request, membership, member_remind, _("Invited again: %(email)s.") % {"email": membership.email})
+
+
+def _managed(request: SignedInRequest, code: str, pk: int) -> Membership:
+    """A membership in a project of the reader's. Raises Http404 otherwise, and for the PI's own."""
+    project = get_object_or_404(Project.objects.managed_by(request.user), code=code)
+    return get_object_or_404(members_of(project).exclude(user=project.pi_id), pk=pk)
+
+
+def _act(request: SignedInRequest, membership: Membership, act: Callable[..., Membership], done: str) -> HttpResponse:
+    try:
+        act(membership=membership, by=request.user, at=timezone.now())
+        messages.success(request, done)
+    except LostRace:
+        membership.refresh_from_db()
+        text = _("%(name)s stands at: %(status)s.")
+        status = membership.get_status_display()
+        messages.warning(request, text % {"name": membership.name or membership.email, "status": status})
+    return redirect("project_members", membership.project.code)
+
+
+def _invite(request: SignedInRequest, project: Project) -> HttpResponse:
+    form = InviteForm(request.POST)
+    if form.is_valid():
+        try:
+            member_invite(project=project, **form.cleaned_data, by=request.user, at=timezone.now())
+        except Refused as refusal:
+            form.add_error("email", str(refusal))
+        else:
+            messages.success(request, _("Invited: %(email)s.") % {"email": form.cleaned_data["email"]})
+            return redirect("project_members", project.code)
+    return _page(request, project, form)
+
+
+def _page(request: SignedInRequest, project: Project, form: InviteForm) -> HttpResponse:
+    context = {
+        "project": project,
+        "members": members_of(project),
+        "form": form,
+        "may_manage": can_with_project(request.user, Permission.PROJECT_MANAGE, project),
+    }
+    return render(request, "projects/members.html", context)

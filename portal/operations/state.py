@@ -1,0 +1,76 @@
+"""What the operator's page shows, read from the database alone: the web never asks Slurm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from accounting.models import IngestMark, Verification
+from allocations.models import Account, Cluster, OperationRecord
+from allocations.provisioning.sentences import in_words
+
+MOST_PLANNED = 50
+MOST_OPERATIONS = 30
+LEVEL_BADGES = {"danger": "danger", "warning": "warning", "ok": "success"}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    badge: str
+    level: str
+    text: str
+    file: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    record: OperationRecord
+    text: str
+    badge: str
+    result: str
+
+
+def page_context(*, at: datetime) -> dict[str, Any]:
+    cluster = Cluster.objects.select_related("writing_changed_by").get(pk=Cluster.current().pk)
+    found = [_finding(row) for row in cluster.findings]
+    return {
+        "cluster": cluster,
+        "attached": cluster.is_attached(at),
+        "absent_reason": settings.SLURM_ABSENT_REASON,
+        "driver_note": in_words(cluster.driver_note) if cluster.driver_note else "",
+        "findings": found,
+        "dangers": [row for row in found if row.badge == "danger"],
+        "planned": _sentences(cluster.pending_plan[:MOST_PLANNED]),
+        "planned_more": max(0, len(cluster.pending_plan) - MOST_PLANNED),
+        "remarks": _sentences(cluster.remarks),
+        "refused": Account.objects.filter(state=Account.State.REFUSED).select_related("project"),
+        "operations": [_operation(record) for record in OperationRecord.objects.all()[:MOST_OPERATIONS]],
+        "mark": IngestMark.current(),
+        "verification": Verification.objects.first(),
+    }
+
+
+def _sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [in_words(row) for row in rows]
+
+
+def _finding(row: Mapping[str, Any]) -> FindingRow:
+    levels = {"danger": _("Danger"), "warning": _("Warning"), "ok": _("In order")}
+    level = row["level"]
+    return FindingRow(LEVEL_BADGES[level], levels[level], in_words(row), row.get("file", ""), row.get("line", ""))
+
+
+def _operation(record: OperationRecord) -> OperationRow:
+    if record.succeeded:
+        badge, result = "success", _("Done")
+    elif record.permanent:
+        badge, result = "danger", _("Refused by Slurm")
+    else:
+        badge, result = "warning", _("No answer, will be tried again")
+    return OperationRow(record, in_words(record.sentence), badge, result)

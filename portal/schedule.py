@@ -1,0 +1,108 @@
+"""What the worker does, and how often: the one table. portal/worker.py runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounting import balance, ingest, live_queue
+from accounting.models import QueueJob
+from allocations.models import Cluster, Pool
+from allocations.provisioning.sync import synchronise
+from portal.live.notices import announce
+from portal.slurm.check import Finding, PoolSetup, findings
+from portal.slurm.gateway import SlurmGateway
+from portal.slurm.types import SlurmConfig
+
+KeepGoing = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Runs every so many seconds, and at once when an Event was recorded where `on_event`.
+
+    `run` returns True where more is left that may be done at once. It asks `keep_going` before each step that changes
+    something in Slurm. What it raises stops neither the other tasks nor its own next try.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[SlurmGateway, KeepGoing], bool]
+    on_event: bool = False
+
+
+def tasks() -> tuple[Task, ...]:
+    return (
+        Task("provisioning", settings.WORKER_TICK_SECONDS, provision, on_event=True),
+        Task("queue", settings.WORKER_INGEST_SECONDS, store_queue),
+        Task("usage", settings.WORKER_INGEST_SECONDS, ingest_usage),
+        Task("capacity", 60, read_capacity),
+        Task("configuration", 300, read_configuration),
+    )
+
+
+def provision(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    return synchronise(gateway, clock=timezone.now, keep_going=keep_going, waiting=waiting_people()).goes_on
+
+
+def waiting_people() -> frozenset[tuple[str, str]]:
+    """(account, user) of jobs that waited when the queue was last stored."""
+    return frozenset(QueueJob.objects.filter(state="PENDING").values_list("account__name", "user_name"))
+
+
+def store_queue(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    live_queue.store(gateway, at=timezone.now())
+    return False
+
+
+def ingest_usage(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    at = timezone.now()
+    report = ingest.ingest(gateway, at=at)
+    balance.update_line_charges(at=at)
+    return not (report.caught_up or report.busy)
+
+
+def read_capacity(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    _update_cluster(
+        capacity=[asdict(group) for group in gateway.capacity()],
+        foreign_accounts=sorted(gateway.foreign_accounts()),
+    )
+    return False
+
+
+def read_configuration(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    config = gateway.config()
+    found = [as_row(finding) for finding in check_configuration(config)]
+    _update_cluster(slurm_version=config.version, findings=found)
+    return False
+
+
+def check_configuration(config: SlurmConfig) -> list[Finding]:
+    """What the cluster enforces held against what the portal's pools need; dangers first."""
+    pools = [PoolSetup(pool.code, pool.qos, tuple(pool.partitions)) for pool in Pool.objects.all()]
+    return findings(config, pools, settings.SLURM_CLUSTER)
+
+
+def as_row(finding: Finding) -> dict[str, Any]:
+    """As kept in Cluster.findings."""
+    return {
+        "level": finding.level.value,
+        "code": finding.code,
+        "message": finding.message,
+        "params": finding.params,
+        "file": finding.file,
+        "line": finding.line,
+    }
+
+
+def _update_cluster(**changes: Any) -> None:
+    """Store what was read; open pages hear of it where it is new."""
+    cluster = Cluster.current()
+    if all(getattr(cluster, name) == value for name, value in changes.items()):
+        return
+    Cluster.objects.filter(pk=cluster.pk).update(**changes)
+    announce(["operations"], "operations.refreshed")

@@ -1,0 +1,207 @@
+"""The cluster inside a sandbox: its nodes, Slurm's configuration and the order in which the daemons start."""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from portal.slurm.sandbox.errors import SandboxError
+
+CLUSTER = "pohang"
+HOST = "sandbox"
+ADDRESS = "192.0.2.1"
+FIRST_NODE_PORT = 17001
+CPUS_PER_NODE = 64
+LOGS = "/var/log/slurm"
+DATABASE = "slurm_acct_db"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that exists only in Slurm's eyes; its GPUs are device files that do nothing."""
+
+    name: str
+    gpu: str
+    """The kind of its GPUs, which is also the name of its partition and of its pool's QOS."""
+    gpus: int = 4
+
+    @classmethod
+    def parse(cls, text: str) -> "Node":
+        """A node written as NAME=KIND:GPUS, for example h2=h100:8."""
+        match = re.fullmatch(r"([a-z][a-z0-9]*)=([a-z][a-z0-9]*):([1-9][0-9]?)", text)
+        if match is None:
+            raise SandboxError(f"{text!r} is no node; write NAME=KIND:GPUS, for example h2=h100:8.")
+        return cls(match[1], match[2], int(match[3]))
+
+
+DEFAULT_NODES = (Node("h1", "h100"), Node("a1", "a100"))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing init does at the start."""
+
+    name: str
+    argv: list[str]
+    ready: list[str] | None = None
+    """A command that succeeds as soon as the step has done what later ones need."""
+    log: str | None = None
+    stays: bool = False
+    """Whether the command itself is the daemon (else it ends, leaving a daemon or nothing)."""
+
+
+def plan(nodes: Sequence[Node], *, fresh: bool) -> str:
+    """What init.py is to do, as JSON."""
+    content: dict[str, Any] = {
+        "host": HOST,
+        "address": ADDRESS,
+        "devices": [f"/dev/fakegpu{number}" for number in range(max(node.gpus for node in nodes))],
+        "folders": {
+            "/run/mysqld": "mysql",
+            "/run/slurmctld": "slurm",
+            "/run/slurmdbd": "slurm",
+            "/run/slurm": "root",
+            LOGS: "slurm",
+            "/var/lib/slurm/slurmctld": "slurm",
+        },
+        "files": {
+            "/etc/hostname": _file(HOST),
+            "/etc/hosts": _file(f"127.0.0.1 localhost\n{ADDRESS} {HOST}"),
+            "/etc/slurm/slurm.conf": _file(slurm_conf(nodes)),
+            "/etc/slurm/gres.conf": _file(gres_conf(nodes)),
+            "/etc/slurm/cgroup.conf": _file("CgroupPlugin=disabled"),
+            "/etc/slurm/slurmdbd.conf": _file(SLURMDBD_CONF, owner="slurm", mode=0o600),
+            "/etc/slurm/slurm.key": _file(base64.b64encode(os.urandom(768)).decode(), owner="slurm", mode=0o600),
+        },
+        "steps": [asdict(step) for step in _steps(nodes, fresh=fresh)],
+        "pid_files": [
+            "/run/slurmctld/slurmctld.pid",
+            *(f"/run/slurm/slurmd.{node.name}.pid" for node in nodes),
+            "/run/slurmdbd/slurmdbd.pid",
+            "/run/mysqld/mariadbd.pid",
+        ],
+    }
+    return json.dumps(content, indent=1)
+
+
+def _file(text: str, owner: str = "root", mode: int = 0o644) -> dict[str, Any]:
+    return {"text": text.strip() + "\n", "owner": owner, "mode": mode}
+
+
+def kinds(nodes: Sequence[Node]) -> list[str]:
+    """The kinds of GPU of some nodes, each once, in order."""
+    return list(dict.fromkeys(node.gpu for node in nodes))
+
+
+def _steps(nodes: Sequence[Node], *, fresh: bool) -> list[Step]:
+    pools = ",".join(kinds(nodes))
+    answers = ["sacctmgr", "--noheader", "show", "cluster"]
+    # A node that has not reported yet is shown with a star or as unknown.
+    settled = f"test $(sinfo -h -N -o '%N %t' | sort -u | grep -Ec ' (idle|mix|alloc|comp)$') = {len(nodes)}"
+    return [
+        Step("mariadbd", ["mariadbd"], ["mariadb", "-e", "SELECT 1"], "/var/log/mysql/mariadbd.log", stays=True),
+        Step("slurmdbd", ["slurmdbd"], answers, f"{LOGS}/slurmdbd.log"),
+        # slurmctld ends if a partition names a QOS that does not exist yet.
+        *([Step("cluster and pools", _sacctmgr("add", "cluster", CLUSTER))] if fresh else []),
+        *([Step("pools", _sacctmgr("add", "qos", pools))] if fresh else []),
+        Step("slurmctld", ["slurmctld", *(["-i"] if fresh else [])], ["scontrol", "ping"], f"{LOGS}/slurmctld.log"),
+        *(Step(f"slurmd {n.name}", ["slurmd", "-N", n.name], None, f"{LOGS}/slurmd.{n.name}.log") for n in nodes),
+        Step("nodes", ["true"], ["sh", "-c", settled], f"{LOGS}/slurmctld.log"),
+        # gres/gpu is known to slurmdbd only after slurmctld has registered.
+        *([Step("pool rules", _sacctmgr("modify", "qos", pools, "set", *POOL_RULES))] if fresh else []),
+    ]
+
+
+POOL_RULES = ("MinTRESPerJob=gres/gpu=1", "Flags=DenyOnLimit")
+
+
+def _sacctmgr(*words: str) -> list[str]:
+    return ["sacctmgr", "-i", *words]
+
+
+def slurm_conf(nodes: Sequence[Node]) -> str:
+    """slurm.conf: one partition and QOS per kind of GPU, everything the portal's budgets need switched on."""
+    types = ",".join(f"gres/gpu:{kind}" for kind in kinds(nodes))
+    lines = [SLURM_CONF.format(cluster=CLUSTER, host=HOST, address=ADDRESS, logs=LOGS, types=types)]
+    lines += [
+        f"NodeName={node.name} NodeHostname={HOST} NodeAddr=127.0.0.1 Port={FIRST_NODE_PORT + number} "
+        f"CPUs={CPUS_PER_NODE} RealMemory=1024 Gres=gpu:{node.gpu}:{node.gpus} State=UNKNOWN"
+        for number, node in enumerate(nodes)
+    ]
+    for kind in kinds(nodes):
+        members = ",".join(node.name for node in nodes if node.gpu == kind)
+        default = "YES" if kind == nodes[0].gpu else "NO"
+        lines.append(
+            f"PartitionName={kind} Nodes={members} AllowQos={kind} Default={default} "
+            "DefaultTime=1:00:00 MaxTime=7-00:00:00 State=UP"
+        )
+    return "\n".join(lines)
+
+
+def gres_conf(nodes: Sequence[Node]) -> str:
+    """gres.conf. Without device files the nodes would be invalid."""
+    lines = [
+        f"NodeName={node.name} Name=gpu Type={node.gpu} File=/dev/fakegpu[0-{node.gpus - 1}]"
+        if node.gpus > 1
+        else f"NodeName={node.name} Name=gpu Type={node.gpu} File=/dev/fakegpu0"
+        for node in nodes
+    ]
+    return "\n".join(["AutoDetect=off", *lines])
+
+
+SLURM_CONF = """
+ClusterName={cluster}
+SlurmctldHost={host}({address})
+SlurmUser=slurm
+AuthType=auth/slurm
+CredType=cred/slurm
+
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost={host}
+AccountingStorageEnforce=associations,limits,qos,safe
+AccountingStorageTRES=gres/gpu,{types}
+EnforcePartLimits=ALL
+GresTypes=gpu
+PriorityType=priority/multifactor
+PriorityDecayHalfLife=0
+PriorityUsageResetPeriod=NONE
+PriorityCalcPeriod=1
+
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=5
+MaxArraySize=10001
+MaxJobCount=100000
+
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+PropagateResourceLimits=NONE
+MailProg=/bin/true
+
+StateSaveLocation=/var/lib/slurm/slurmctld
+SlurmdSpoolDir=/var/spool/slurmd.%n
+SlurmctldPidFile=/run/slurmctld/slurmctld.pid
+SlurmdPidFile=/run/slurm/slurmd.%n.pid
+SlurmctldLogFile={logs}/slurmctld.log
+SlurmdLogFile={logs}/slurmd.%n.log
+"""
+
+SLURMDBD_CONF = f"""
+AuthType=auth/slurm
+DbdHost={HOST}
+SlurmUser=slurm
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=slurm
+StorageLoc={DATABASE}
+PidFile=/run/slurmdbd/slurmdbd.pid
+LogFile={LOGS}/slurmdbd.log
+"""

@@ -1,0 +1,139 @@
+"""Process 1 of a sandbox: starts the daemons of its plan in order, reaps, and stops them in order on TERM.
+
+Runs inside, under the Python of the sandbox's Debian; outside it is only copied. plan.json beside it comes from
+config.py. What happens goes to the pipe named by SANDBOX_REPORT, one JSON object a line; the last one has the key
+"ready" or "failed".
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+READY_SECONDS = 60.0
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.02
+LOG_LINES = 12
+
+
+class StartFailed(Exception):
+    """A daemon did not start; the message carries the end of its log."""
+
+
+def main() -> int:
+    plan = json.loads((HERE / "plan.json").read_text())
+    with os.fdopen(int(os.environ["SANDBOX_REPORT"]), "w", buffering=1) as report:
+        try:
+            prepare(plan)
+            for step in plan["steps"]:
+                started = time.monotonic()
+                start(step)
+                report.write(json.dumps({"step": step["name"], "seconds": time.monotonic() - started}) + "\n")
+        except (StartFailed, OSError, subprocess.SubprocessError) as error:
+            report.write(json.dumps({"failed": str(error)}) + "\n")
+            return 1
+        report.write(json.dumps({"ready": True}) + "\n")
+    wait_for_term()
+    stop(plan["pid_files"])
+    return 0
+
+
+def prepare(plan: dict[str, Any]) -> None:
+    """Host name, network, fake devices, folders and files."""
+    socket.sethostname(plan["host"])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    # Without an address outside 127/8 slurmdbd cannot resolve its own host and ends.
+    subprocess.run(["ip", "addr", "add", plan["address"] + "/32", "dev", "lo"], check=True)
+    for device in plan["devices"]:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    for folder, owner in plan["folders"].items():
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shutil.chown(folder, owner)
+    for name, file in plan["files"].items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(file["mode"])
+        path.write_text(file["text"])
+        shutil.chown(path, file["owner"])
+
+
+def start(step: dict[str, Any]) -> None:
+    """Runs one step and waits until its check succeeds."""
+    if step["stays"]:
+        process = subprocess.Popen(step["argv"], stdin=subprocess.DEVNULL)
+    else:
+        done = subprocess.run(step["argv"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise StartFailed(failure(step, (done.stderr + done.stdout).strip()))
+        process = None
+    deadline = time.monotonic() + READY_SECONDS
+    while step["ready"]:
+        asked = subprocess.run(step["ready"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return
+        if (process and process.poll() is not None) or time.monotonic() > deadline:
+            raise StartFailed(failure(step, (asked.stderr + asked.stdout).strip()))
+        time.sleep(POLL_SECONDS)
+
+
+def failure(step: dict[str, Any], said: str) -> str:
+    log = Path(step["log"]) if step["log"] else None
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log and log.exists() else []
+    tail = [f"{log} ends with:", *lines] if lines else []
+    return "\n".join([f"{step['name']} did not start: {said or 'no word from it'}", *tail])
+
+
+def wait_for_term() -> None:
+    """Reaps what has lost its parent until TERM comes."""
+    waited = {signal.SIGTERM, signal.SIGCHLD}
+    # SIGCHLD is dropped unless it has a handler; both stay blocked, so the handlers never run.
+    for number in waited:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, waited)
+    while True:
+        reap()
+        if signal.sigwait(waited) == signal.SIGTERM:
+            return
+
+
+def stop(pid_files: list[str]) -> None:
+    """Ends the daemons one after the other, giving each the time to save its state."""
+    for name in pid_files:
+        try:
+            pid = int(Path(name).read_text())
+            os.kill(pid, signal.SIGTERM)
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            continue
+        deadline = time.monotonic() + STOP_SECONDS
+        while is_running(pid) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+
+def is_running(pid: int) -> bool:
+    reap()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

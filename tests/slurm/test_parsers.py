@@ -1,0 +1,301 @@
+"""Parsers meet what the recordings do not hold: odd values, hostile names, torn rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.slurm.associations import FIELDS, LINEAGE, cluster_state, is_below, parse_associations
+from portal.slurm.capacity import gpus_of_gres, node_groups, parse_nodes
+from portal.slurm.errors import SlurmUnreadable
+from portal.slurm.moments import epoch, parse_minutes, parse_moment
+from portal.slurm.queue import parse_queue
+from portal.slurm.sacct import DELIMITER, in_window, parse_jobs
+from portal.slurm.sreport import command as sreport_command
+from portal.slurm.sreport import parse_usage
+from portal.slurm.sshare import parse_json, parse_text
+from portal.slurm.tres import format_tres, gpu_count, gpu_kinds, parse_tres
+from portal.slurm.types import JobRecord, NodeGroup, UnreadableRow
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def job_line(**changes: str) -> str:
+    values = {
+        "Cluster": "pohang",
+        "DBIndex": "15327587956491134976",
+        "JobIDRaw": "42",
+        "JobID": "42",
+        "User": "kim",
+        "Account": "p1-h100",
+        "Partition": "h100",
+        "QOS": "h100",
+        "State": "COMPLETED",
+        "Submit": "1795330000",
+        "Eligible": "1795330000",
+        "Start": "1795330010",
+        "End": "1795330110",
+        "AllocTRES": "billing=4,cpu=8,gres/gpu:h100=4,gres/gpu=4,mem=10M,node=1",
+        "ExitCode": "0:0",
+        "TimelimitRaw": "60",
+    } | changes
+    return DELIMITER.join(values.values())
+
+
+def one_job(**changes: str) -> JobRecord | UnreadableRow:
+    (row,) = parse_jobs([job_line(**changes)])
+    return row
+
+
+def record(**changes: str) -> JobRecord:
+    row = one_job(**changes)
+    assert isinstance(row, JobRecord), row
+    return row
+
+
+# --- resources and times ---
+
+
+@given(st.dictionaries(st.sampled_from(["cpu", "gres/gpu", "gres/gpu:h100", "node"]), st.integers(0, 2**63)))
+def test_resources_survive_being_written_and_read(amounts: dict[str, int]) -> None:
+    assert parse_tres(format_tres(amounts)) == amounts
+
+
+def test_gpus_by_kind_are_the_same_gpus_as_the_total() -> None:
+    tres = parse_tres("gres/gpu:h100=4,mem=1.5G,gres/gpu=4,gres/gpumem=80G,gres/gpuutil=0")
+    assert (gpu_count(tres), gpu_kinds(tres)) == (4, {"h100": 4})
+    assert tres["mem"] == 3 * 1024**3 // 2
+
+
+def test_gpus_without_an_untyped_total_are_added_up() -> None:
+    assert gpu_count(parse_tres("gres/gpu:h100=4,gres/gpu:a100=2")) == 6
+
+
+@pytest.mark.parametrize("text", ["cpu", "=4", "cpu=", "cpu=many", "cpu=4,,node=1"])
+def test_what_is_no_resource_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_tres(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("60", 60),
+        ("10:00", 10),
+        ("10:01", 11),
+        ("1:00:00", 60),
+        ("1-00:00:00", 1440),
+        ("7-12:30", 7 * 1440 + 750),
+        ("2-3", 2 * 1440 + 180),
+        ("UNLIMITED", None),
+        ("Partition_Limit", None),
+        ("NONE", None),
+        ("", None),
+    ],
+)
+def test_spans_are_whole_minutes_rounded_up(text: str, minutes: int | None) -> None:
+    assert parse_minutes(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["soon", "1:2:3:4", "-5"])
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_minutes(text)
+
+
+def test_words_for_no_time_are_no_time() -> None:
+    assert [parse_moment(word) for word in ("Unknown", "None", "N/A", "")] == [None] * 4
+    assert parse_moment("0") == datetime(1970, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError):
+        parse_moment("2026-11-22T12:00:00")
+
+
+def test_a_time_without_a_zone_never_reaches_slurm() -> None:
+    with pytest.raises(ValueError):
+        epoch(datetime(2026, 11, 22))  # noqa: DTZ001
+
+
+# --- job history ---
+
+
+def test_a_row_key_beyond_a_signed_integer_is_kept() -> None:
+    assert record().db_index == 15327587956491134976
+
+
+def test_a_name_that_holds_bars_and_slashes_is_kept() -> None:
+    assert record(Account="a/b|c").account == "a/b|c"
+
+
+def test_a_cancelled_job_loses_the_number_of_who_cancelled_it() -> None:
+    row = record(State="CANCELLED by 1000", Start="None", AllocTRES="")
+    assert (row.state, row.start, row.gpus, row.final) == ("CANCELLED", None, 0, True)
+
+
+def test_a_completed_job_without_an_end_is_not_final() -> None:
+    """slurmdbd shows that while it catches up after an outage (slurm-facts section 5)."""
+    assert not record(End="Unknown").final
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"DBIndex": ""},
+        {"JobIDRaw": "42.batch"},
+        {"State": ""},
+        {"Submit": "Unknown"},
+        {"Start": "yesterday"},
+        {"End": "99999999999999999999"},
+        {"AllocTRES": "cpu"},
+        {"TimelimitRaw": "soon"},
+        {"User": f"kim{DELIMITER}lee"},
+    ],
+)
+def test_a_row_that_is_not_understood_is_put_aside_with_its_reason(changes: dict[str, str]) -> None:
+    row = one_job(**changes)
+    assert isinstance(row, UnreadableRow)
+    assert row.reason
+    assert row.text == job_line(**changes)
+
+
+def test_rows_after_a_torn_one_are_still_read() -> None:
+    torn = job_line(Account="two\nlines").split("\n")
+    rows = list(parse_jobs([*torn, job_line()]))
+    assert [type(row) for row in rows] == [UnreadableRow, UnreadableRow, JobRecord]
+
+
+@given(st.text())
+def test_no_line_stops_the_history(line: str) -> None:
+    assert len(list(parse_jobs([line]))) == 1
+
+
+def test_a_window_holds_what_ran_or_ended_in_it() -> None:
+    start, end = 1795330010, 1795330110
+    row = record(Start=str(start), End=str(end))
+    running = record(State="RUNNING", End="Unknown")
+    never = record(State="CANCELLED", Start="None", End=str(end))
+
+    def holds(row: JobRecord, since: int, until: int) -> bool:
+        return in_window(row, datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC))
+
+    assert holds(row, end, end + 9)
+    assert not holds(row, end + 1, end + 9)
+    assert holds(row, start - 9, start + 1)
+    assert not holds(row, start - 9, start)
+    assert holds(running, end + 1000, end + 1001)
+    assert holds(never, end, end + 1)
+    assert not holds(never, end - 9, end)
+
+
+# --- the association tree ---
+
+
+def association(**changes: str) -> str:
+    names = (FIELDS + LINEAGE).split(",")
+    return "|".join((dict.fromkeys(names, "") | changes)[name] for name in names)
+
+
+def test_a_loop_of_parents_ends() -> None:
+    assert not is_below("a", "portal", {"a": "b", "b": "a", "portal": "root"})
+
+
+def test_a_person_whose_lineage_is_not_their_accounts_is_told() -> None:
+    """What 24.11.5 leaves behind after a subtree was moved (slurm-facts 12.1)."""
+    text = "\n".join(
+        [
+            association(account="root", lineage="/"),
+            association(account="portal", parentname="root", lineage="/portal/"),
+            association(account="p1", parentname="portal", lineage="/portal/p1/"),
+            association(account="p1", user="kim", lineage="/old/p1/0-kim/"),
+            association(account="p1", user="lee", lineage="/portal/p1/0-lee/"),
+        ]
+    )
+    state = cluster_state(parse_associations(text, with_lineage=True), "portal")
+    assert {user: person.lineage_ok for (_, user), person in state.people.items()} == {"kim": False, "lee": True}
+
+
+def test_a_person_with_rows_per_partition_is_paused_only_where_all_are() -> None:
+    rows = [
+        association(account="portal", parentname="root"),
+        association(account="portal", user="kim", grpjobs="0", grpsubmit="0"),
+        association(account="portal", user="kim", partition="h100"),
+    ]
+    state = cluster_state(parse_associations("\n".join(rows), with_lineage=True), "portal")
+    assert not state.people["portal", "kim"].paused
+
+
+def test_an_account_with_a_bar_in_its_name_does_not_shift_the_columns_of_others() -> None:
+    text = "\n".join([association(account="a|b", parentname="portal"), association(account="portal")])
+    assert cluster_state(parse_associations(text, with_lineage=True), "portal").accounts.keys() == {"portal"}
+
+
+def test_a_limit_that_is_no_number_stops_the_reading() -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_associations(association(account="p1", grptresmins="gres/gpu=many"), with_lineage=True)
+
+
+# --- the rest ---
+
+
+@pytest.mark.parametrize(
+    ("gres", "gpus"),
+    [
+        ("gpu:h100:4(S:0-1)", {"h100": 4}),
+        ("gpu:4(S:0)", {"": 4}),
+        ("gpu:a100_1g.5gb:7(S:0),gpu:a100:1(S:1),nvme:2", {"a100_1g.5gb": 7, "a100": 1}),
+        ("(null)", {}),
+        ("mygpu:h100:4", {}),
+    ],
+)
+def test_installed_gpus_are_read_by_kind(gres: str, gpus: dict[str, int]) -> None:
+    assert gpus_of_gres(gres) == gpus
+
+
+def test_nodes_count_in_each_partition_and_dead_ones_only_with_what_is_idle() -> None:
+    node = "NodeName={} Gres=gpu:h100:4 State={} Partitions={} CfgTRES=cpu=1 AllocTRES={} Reason=State=IDLE"
+    text = "\n".join(
+        [
+            node.format("h1", "MIXED+PLANNED", "h100,all", "cpu=1,gres/gpu=3,gres/gpu:h100=3"),
+            node.format("h2", "MIXED+DRAIN", "h100", "gres/gpu=1"),
+            node.format("h3", "DOWN*", "h100", ""),
+            "NodeName=c1 Gres=(null) State=IDLE Partitions=all AllocTRES=",
+        ]
+    )
+    assert node_groups(parse_nodes(text)) == [
+        NodeGroup("all", "", nodes=1, gpus=0, gpus_in_use=0, gpus_down=0),
+        NodeGroup("all", "h100", nodes=1, gpus=4, gpus_in_use=3, gpus_down=0),
+        NodeGroup("h100", "h100", nodes=3, gpus=12, gpus_in_use=4, gpus_down=3 + 4),
+    ]
+
+
+@pytest.mark.parametrize("parse", [parse_queue, parse_nodes, parse_usage])
+def test_half_an_answer_is_no_answer(parse: object) -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse("p1|kim")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"shares": {"shares": [{"name": "p1"}]}}', "[]"])
+def test_counters_of_another_shape_are_refused(text: str) -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_json(text, {"p1"})
+
+
+def test_a_counter_that_is_no_number_is_refused() -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_text("p1||gres/gpu=many||", {"p1"})
+
+
+@pytest.mark.parametrize("minutes", [1, 59])
+def test_sreport_is_asked_for_whole_hours_only(minutes: int) -> None:
+    with pytest.raises(ValueError):
+        sreport_command("pohang", NOON, NOON + timedelta(minutes=minutes))
+
+
+def test_sreport_is_asked_in_utc() -> None:
+    seoul = NOON.astimezone(tz=None)
+    assert sreport_command("pohang", seoul, seoul + timedelta(hours=1))[-3:-1] == (
+        "start=2026-11-22T12:00",
+        "end=2026-11-22T13:00",
+    )
