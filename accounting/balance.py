@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from accounting.attribution import Line, Piece, attribute, borders_of, pieces_of
 from accounting.models import Counter, IngestMark, Job, UsageDay
 from accounting.recompute import runs_of
-from accounting.usage import day_bounds
+from accounting.usage import clipped_seconds, day_bounds, seconds
 from allocations.models import Account, GrantLine, LedgerEntry, Pool
 
 # Ledger and grants may also change by hand; everything is attributed anew this often.
@@ -118,7 +118,8 @@ class Standing(StrEnum):
 class Balance:
     """Figures of one account, or of a project over all its pools (`pool` None).
 
-    `reserved` and `startable` are slurmctld's own at `counted_at`; None where it has not been asked yet. `startable`
+    `left` and `overrun` are what is missing to the award and what goes beyond it: over several pools both may be
+    there, since hours of one pool do not stand in for another's. `reserved` and `startable` are slurmctld's own at `counted_at`; None where it has not been asked yet. `startable`
     is 0 where nothing may start, whatever is left.
     """
 
@@ -128,22 +129,24 @@ class Balance:
     ends_at: datetime
     granted: int
     used: int
+    left: int
+    overrun: int
     reserved: int | None
     startable: int | None
     counted_at: datetime | None
 
     @property
-    def left(self) -> int:
-        return max(0, self.granted - self.used)
-
-    @property
-    def overrun(self) -> int:
-        return max(0, self.used - self.granted)
-
-    @property
     def last_day(self) -> datetime:
         """A moment of the last day that belongs to the period: its end is exclusive."""
         return self.ends_at - timedelta(seconds=1)
+
+    @property
+    def period_seconds(self) -> int:
+        return seconds(self.starts_at, self.ends_at)
+
+    def passed_seconds(self, at: datetime) -> int:
+        """How much of the period is over."""
+        return clipped_seconds(self.starts_at, self.ends_at, self.starts_at, at)
 
     def days_left(self, at: datetime) -> int:
         """Days begun until the end, today included; 0 once it has ended."""
@@ -155,14 +158,18 @@ def account_balance(pool: Pool, lines: Sequence[Line], counter: Counter | None, 
     standing, current = current_lines(lines, at)
     if not current:
         return None
+    granted = sum(line.granted_gpu_seconds for line in current)
+    used = sum(line.charged_gpu_seconds for line in current)
     startable = counter.startable_gpu_seconds if counter else None
     return Balance(
         pool=pool,
         standing=standing,
         starts_at=min(line.starts_at for line in current),
         ends_at=max(line.ends_at for line in current),
-        granted=sum(line.granted_gpu_seconds for line in current),
-        used=sum(line.charged_gpu_seconds for line in current),
+        granted=granted,
+        used=used,
+        left=max(0, granted - used),
+        overrun=max(0, used - granted),
         reserved=counter.reserved_gpu_seconds if counter else None,
         startable=startable if standing is Standing.OPEN else 0,
         counted_at=counter.read_at if counter else None,
@@ -195,6 +202,8 @@ def total_balance(balances: Sequence[Balance]) -> Balance:
         ends_at=max(balance.ends_at for balance in of_standing),
         granted=sum(balance.granted for balance in of_standing),
         used=sum(balance.used for balance in of_standing),
+        left=sum(balance.left for balance in of_standing),
+        overrun=sum(balance.overrun for balance in of_standing),
         reserved=_sum_known([balance.reserved for balance in of_standing]),
         startable=_sum_known([balance.startable for balance in of_standing]),
         counted_at=min(counted, default=None),

@@ -34,7 +34,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class CenterUse:
-    """By institution and pool, the one that was granted most first; each pool; all together."""
+    """By institution, who was granted most first, and pool; each pool; all together."""
 
     rows: list[tuple[Institution, Pool, Totals]]
     pools: list[tuple[Pool, Totals]]
@@ -44,7 +44,7 @@ class CenterUse:
 
 
 def center_use(at: datetime) -> CenterUse:
-    """What stands in open grants, and what was used of late: five queries, however much there is."""
+    """What stands in open grants, and what was used of late: a handful of queries, however much there is."""
     institutions = {row.pk: row for row in Institution.objects.all()}
     pools = {row.pk: row for row in Pool.objects.all()}
     cells: defaultdict[tuple[int, int], Totals] = defaultdict(Totals)
@@ -55,7 +55,11 @@ def center_use(at: datetime) -> CenterUse:
         cell.used += used
     for institution, pool, recent in _recent_use(at):
         cells[institution, pool].recent += recent
-    ranked = sorted(cells.items(), key=lambda item: (-item[1].granted, -item[1].recent, item[0]))
+    of_institution: defaultdict[int, int] = defaultdict(int)
+    for (institution, _), totals in cells.items():
+        of_institution[institution] += totals.granted
+    position = {key: place for place, key in enumerate(pools)}
+    ranked = sorted(cells.items(), key=lambda item: (-of_institution[item[0][0]], item[0][0], position[item[0][1]]))
     mark = IngestMark.objects.filter(cluster=settings.SLURM_CLUSTER).first()
     return CenterUse(
         rows=[(institutions[institution], pools[pool], totals) for (institution, pool), totals in ranked],

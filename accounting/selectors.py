@@ -17,7 +17,7 @@ from accounting.balance import Balance, account_balance, lines_of, total_balance
 from accounting.charts import course_figure
 from accounting.course import Course
 from accounting.models import IngestMark, Job, QueueJob, UsageDay, Verification
-from accounting.usage import day_of, seconds
+from accounting.usage import day_of
 from allocations.models import Account, Grant, Membership, Project
 from portal.people.models import User
 
@@ -56,14 +56,6 @@ class PoolUse:
     @cached_property
     def figure(self) -> Any:
         return course_figure(self.course)
-
-    @property
-    def elapsed_seconds(self) -> int:
-        return seconds(self.balance.starts_at, min(self.course.at, self.balance.ends_at))
-
-    @property
-    def period_seconds(self) -> int:
-        return seconds(self.balance.starts_at, self.balance.ends_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,17 +186,21 @@ class SubmitLine:
 
 def project_frame(project: Project, user: User, at: datetime) -> dict[str, Any]:
     """What the parts of a project's page need (templates/projects/parts/): grants with their state towards Slurm,
-    members, the lines to submit jobs with, and whether the reader manages the project and lacks a user name."""
+    members, the lines to submit jobs with, and whether the reader manages the project and lacks a user name.
+
+    Reads `project.accounts` with their pools, which the caller may prefetch (`with_accounts`).
+    """
     cluster = Cluster.current()
-    accounts = list(project.accounts.select_related("pool").order_by("pool__position", "pool__code"))
+    accounts = sorted(project.accounts.all(), key=lambda account: (account.pool.position, account.pool.code))
+    members = list(members_of(project))
     by_pool = {account.pool_id: account for account in accounts}
     return {
         "project": project,
         "grants": [_grant_row(grant, by_pool, cluster, at) for grant in _grants(project)],
-        "members": list(members_of(project)),
+        "members": members,
         "submit_lines": [_submit_line(account) for account in accounts],
         "may_manage": can_with_project(user, Permission.PROJECT_MANAGE, project),
-        "needs_username": _lacks_username(project, user),
+        "needs_username": not user.cluster_username and any(_is_active(row, user) for row in members),
     }
 
 
@@ -204,6 +208,10 @@ def members_of(project: Project) -> QuerySet[Membership]:
     """Active members and open invitations, the PI first."""
     current = project.memberships.exclude(status=Membership.Status.REMOVED)
     return current.select_related("user", "project").order_by("pk")
+
+
+def with_accounts(projects: QuerySet[Project]) -> QuerySet[Project]:
+    return projects.prefetch_related(Prefetch("accounts", queryset=Account.objects.select_related("pool")))
 
 
 def _grants(project: Project) -> QuerySet[Grant]:
@@ -227,6 +235,5 @@ def _submit_line(account: Account) -> SubmitLine:
     return SubmitLine(account.pool, command, account.state == Account.State.IN_FORCE and not account.parked)
 
 
-def _lacks_username(project: Project, user: User) -> bool:
-    own = Membership.objects.filter(project=project, user=user, status=Membership.Status.ACTIVE)
-    return not user.cluster_username and own.exists()
+def _is_active(membership: Membership, user: User) -> bool:
+    return membership.user_id == user.pk and membership.status == Membership.Status.ACTIVE

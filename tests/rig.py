@@ -105,6 +105,11 @@ class Rig:
     def worker_log(self) -> str:
         return (self.var / "log" / "worker.log").read_text()
 
+    def web_log(self) -> str:
+        """Without the lines of single requests."""
+        lines = (self.var / "log" / "web.log").read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if '" 200 ' not in line)
+
     def query(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """For benchmarks, which take moments from the Event log; tests ask the pages."""
         connection = psycopg2.connect(postgres.url(self.sockets))
@@ -134,6 +139,9 @@ class Person:
         self.context: BrowserContext = browser.new_context(base_url=rig.address, **context)  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(20_000)
+        self.errors: list[str] = []
+        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def log_in(self, address: str, password: str) -> Person:
         log_in(self.page, address, password)

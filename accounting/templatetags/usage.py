@@ -13,6 +13,7 @@ from accounting.balance import Balance
 from accounting.models import Job, QueueJob
 from accounting.usage import seconds
 from accounting.words import ReasonWords, reason_words, state_words
+from portal.web.templatetags.figures import hours_text
 from portal.web.templatetags.ui import badge
 
 register = template.Library()
@@ -20,17 +21,18 @@ register = template.Library()
 
 @register.filter
 def duration(length: int) -> str:
-    """Seconds as the two greatest units: `2 d 3 h`, `3 h 20 min`, `20 min 5 s`, `5 s`."""
+    """Seconds as their two greatest units: `2 d 3 h`, `3 h 20 min`, `20 min 5 s`; a unit of none is left out."""
     days, rest = divmod(length, 86_400)
     hours, rest = divmod(rest, 3600)
     minutes, whole_seconds = divmod(rest, 60)
-    if days:
-        return _("%(days)s d %(hours)s h") % {"days": days, "hours": hours}
-    if hours:
-        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
-    if minutes:
-        return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": whole_seconds}
-    return _("%(seconds)s s") % {"seconds": whole_seconds}
+    parts = [
+        _("%(number)s d") % {"number": days} if days else "",
+        _("%(number)s h") % {"number": hours} if hours else "",
+        _("%(number)s min") % {"number": minutes} if minutes else "",
+        _("%(number)s s") % {"number": whole_seconds} if whole_seconds or not length else "",
+    ]
+    first = next(position for position, part in enumerate(parts) if part)
+    return " ".join(part for part in parts[first : first + 2] if part)
 
 
 @register.filter
@@ -74,3 +76,15 @@ def member_name(user_name: str, names: Mapping[str, str]) -> str:
 @register.filter
 def days_left(balance: Balance, at: datetime) -> int:
     return balance.days_left(at)
+
+
+@register.filter
+def passed(balance: Balance, at: datetime) -> int:
+    """Seconds of its period that are over."""
+    return balance.passed_seconds(at)
+
+
+@register.filter
+def exact_hours(gpu_seconds: int) -> str:
+    """GPU-hours with two places throughout, for columns of small amounts."""
+    return hours_text(gpu_seconds, 2)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 # Beyond this an amount is a slip of the pen; it also keeps sums far inside 64 bits.
 MOST_GPU_HOURS = 10_000_000
-PLAIN_DECIMAL = re.compile(r"\d{1,9}(\.\d{1,2})?")
+PLAIN_DECIMAL = re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)
 DECIMALS = {"inputmode": "decimal", "autocomplete": "off"}
 DIGITS = {"inputmode": "numeric", "autocomplete": "off"}
 

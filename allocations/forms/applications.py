@@ -75,12 +75,7 @@ class ApplicationForm(forms.Form):
         required=False,
     )
     starts_on = forms.DateField(label=gettext_lazy("First day"), required=False, widget=DayInput)
-    ends_on = forms.DateField(
-        label=gettext_lazy("Last day"),
-        help_text=gettext_lazy("This day is included."),
-        required=False,
-        widget=DayInput,
-    )
+    ends_on = forms.DateField(label=gettext_lazy("Last day (included)"), required=False, widget=DayInput)
     attachment = AttachmentField(
         label=gettext_lazy("Attachment"),
         help_text=gettext_lazy("One file, if you like: PDF, HWP, HWPX, DOCX or PNG, at most 20 MB."),
@@ -206,7 +201,13 @@ class BaseMemberFormSet(forms.BaseFormSet):
 
 
 MemberFormSet: type[BaseMemberFormSet] = forms.formset_factory(  # type: ignore[assignment]
-    MemberForm, formset=BaseMemberFormSet, extra=1, can_delete=True, max_num=50, validate_max=True
+    MemberForm,
+    formset=BaseMemberFormSet,
+    extra=1,
+    can_delete=True,
+    can_delete_extra=False,
+    max_num=50,
+    validate_max=True,
 )
 
 

@@ -93,5 +93,5 @@ def _safe_name(name: str, suffix: str) -> str:
     """The sender's name with the suffix of what the file is, composed Hangul, no control characters."""
     composed = unicodedata.normalize("NFC", name)
     printable = "".join(letter for letter in composed if letter.isprintable() and letter not in '/\\"')
-    stem = printable.removesuffix(suffix) if printable.lower().endswith(suffix) else printable
+    stem = printable[: -len(suffix)] if printable.lower().endswith(suffix) else printable
     return f"{stem[:150] or 'attachment'}{suffix}"

@@ -204,7 +204,7 @@ def without_right(key: Key, desired: ClusterState) -> bool:
 
 
 def _limit(wanted: AccountState) -> SetLimit:
-    assert wanted.gpu_minutes is not None  # noqa: S101 (only leaves come here)
+    assert wanted.gpu_minutes is not None  # only leaves come here
     return SetLimit(wanted.name, wanted.gpu_minutes)
 
 

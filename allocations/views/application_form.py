@@ -97,12 +97,15 @@ def _page(
     differences: list[tuple[str, str]] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    line = application.lines.first()
+    product = line.product_gpu_seconds if line else None
     context = {
         "application": application,
         "form": form,
         "members": members,
         "attached": application.attachments.first(),
-        "line": application.lines.first(),
+        "product": product,
+        "differs": line is not None and product is not None and product != line.requested_gpu_seconds,
         "is_draft": application.status == ApplicationStatus.DRAFT,
         "is_open": application.call.is_open(timezone.now()),
         "stale": stale,

@@ -23,7 +23,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if membership.status != Membership.Status.INVITED:
         return _over(request, membership)
     user = request.user
-    form = UsernameForm(request.POST or None, initial={"cluster_username": membership.proposed_username})
+    data = request.POST if request.method == "POST" else None
+    form = UsernameForm(data, initial={"cluster_username": membership.proposed_username})
     if user.is_authenticated and request.method == "POST" and (user.cluster_username or form.is_valid()):
         return _join(request, membership, user, form)
     return render(request, "invitations/invitation.html", {"membership": membership, "form": form})
@@ -34,7 +35,10 @@ def _join(request: HttpRequest, membership: Membership, user: User, form: Userna
     try:
         member_join(membership=membership, cluster_username=chosen, by=user, at=timezone.now())
     except Refused as refusal:
-        form.add_error(None if user.cluster_username else "cluster_username", str(refusal))
+        if user.cluster_username:
+            messages.error(request, str(refusal))
+        else:
+            form.add_error("cluster_username", str(refusal))
         return render(request, "invitations/invitation.html", {"membership": membership, "form": form})
     except LostRace:
         membership.refresh_from_db()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -51,6 +51,12 @@ def _parsed(raw: bytes) -> Mail:
     return Mail(
         to=str(message["To"]),
         subject=str(message["Subject"]),
-        sent_at=parsedate_to_datetime(str(message["Date"])),
+        sent_at=_moment(str(message["Date"])),
         text=body.get_content() if body else "",
     )
+
+
+def _moment(date: str) -> datetime:
+    """A Date header as a moment; `-0000`, which Django writes, means UTC."""
+    moment = parsedate_to_datetime(date)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from allocations.models import Project
-from allocations.selectors import project_frame, projects_of, with_grants
+from allocations.selectors import project_frame, projects_of, with_accounts, with_grants
 from allocations.views.base import SignedInRequest, signed_in
 from portal.people.permissions import Permission
 
@@ -22,5 +22,5 @@ def project_list(request: SignedInRequest) -> HttpResponse:
 
 @signed_in
 def project_grants(request: SignedInRequest, code: str) -> HttpResponse:
-    project = get_object_or_404(Project.objects.visible_to(request.user), code=code)
+    project = get_object_or_404(with_accounts(Project.objects.visible_to(request.user)), code=code)
     return render(request, "projects/parts/grants.html", project_frame(project, request.user, timezone.now()))

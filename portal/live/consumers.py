@@ -22,9 +22,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         if not self.topics:
             await self.close(code=4403)
             return
-        tail.ensure_running()
         for topic in self.topics:
             await self.channel_layer.group_add(tail.group_name(topic), self.channel_name)
+        await tail.ensure_running()
         await self.accept()
         await self.send_json({"listening": self.topics})
 

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 # Two transactions may commit in the other order of their ids; reading a little behind the newest finds the late one.
 OVERLAP = 50
-_tails: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+# A page is told that it is heard only when the tail listens; without a database it need not wait for ever.
+READY_SECONDS = 5.0
+_tails: dict[asyncio.AbstractEventLoop, EventTail] = {}
 
 
 def group_name(topic: str) -> str:
@@ -31,18 +33,22 @@ def group_name(topic: str) -> str:
     return "live." + topic.replace(":", ".")
 
 
-def ensure_running() -> None:
-    """Start this event loop's tail, once."""
+async def ensure_running() -> None:
+    """Start this event loop's tail, once, and return when it listens."""
     loop = asyncio.get_running_loop()
-    task = _tails.get(loop)
-    if task is None or task.done():
-        _tails[loop] = loop.create_task(EventTail().follow())
+    tail = _tails.get(loop)
+    if tail is None or tail.task.done():
+        tail = _tails[loop] = EventTail(loop)
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(tail.listening.wait(), READY_SECONDS)
 
 
 class EventTail:
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.last_seen = 0
         self.delivered: set[int] = set()
+        self.listening = asyncio.Event()
+        self.task = loop.create_task(self.follow())
 
     async def follow(self) -> None:
         """Listen for ever; after a lost connection catch up on what was written meanwhile."""
@@ -51,6 +57,7 @@ class EventTail:
             listener = None
             try:
                 listener = await asyncio.to_thread(_listen)
+                self.listening.set()
                 await self._deliver([])
                 while True:
                     await self._deliver(await _notified(listener))
@@ -58,6 +65,7 @@ class EventTail:
                 log.warning("The event tail lost its database connection (%s); trying again.", error)
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
+                self.listening.clear()
                 if listener is not None:
                     with contextlib.suppress(psycopg2.Error):
                         listener.close()

@@ -42,7 +42,7 @@ def page_context(*, at: datetime) -> dict[str, Any]:
     return {
         "cluster": cluster,
         "attached": cluster.is_attached(at),
-        "absent_reason": settings.SLURM_ABSENT_REASON,
+        "absent_reason": settings.SLURM_ABSENT_REASON and _(settings.SLURM_ABSENT_REASON),
         "driver_note": in_words(cluster.driver_note) if cluster.driver_note else "",
         "findings": found,
         "dangers": [row for row in found if row.badge == "danger"],

@@ -75,7 +75,9 @@ class Fetched:
 
 
 def registry_address() -> str:
-    return os.environ.get("NPM_CONFIG_REGISTRY") or os.environ.get("npm_config_registry") or PUBLIC_REGISTRY
+    """npm itself reads either spelling of the variable."""
+    named = (os.environ.get(name) for name in ("NPM_CONFIG_REGISTRY", "npm_config_registry"))
+    return next(filter(None, named), PUBLIC_REGISTRY)
 
 
 def read_lock(path: Path) -> list[LockedPackage]:

@@ -1,4 +1,4 @@
-/* Draws <div class="chart" data-chart="ID of a JSON script"> and <div class="chart" data-chart-url="…"> with Plotly.
+/* Draws <div class="chart" data-chart="JSON figure"> and <div class="chart" data-chart-url="…"> with Plotly.
    The figure is {data, layout, config} as Plotly takes it. Colours in it are custom properties ("var(--series-1)"), read
    from the page's scheme; fonts, grid, hover and margins are set here, so that every chart of the portal looks alike.
    Without Plotly the chart gives way to its twin, the table beneath it. */
@@ -91,7 +91,7 @@
   }
 
   async function figureText(box) {
-    if (box.dataset.chart) return document.getElementById(box.dataset.chart).textContent;
+    if (box.dataset.chart) return box.dataset.chart;
     const answer = await fetch(box.dataset.chartUrl, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error(`${box.dataset.chartUrl}: ${answer.status}`);
     return answer.text();

@@ -110,6 +110,11 @@ def test_a_total_is_of_what_is_open():
     assert (total.reserved, total.startable) == (10 * 3600, 60 * 3600)
 
 
+def test_one_pools_overrun_takes_nothing_from_what_another_has_left():
+    total = total_balance([balance([line(*MARCH, 100, 30)]), balance([line(*MARCH, 40, 45)])])
+    assert (total.left, total.overrun) == (70 * 3600, 5 * 3600)
+
+
 # --- Charges on lines, from the database ---
 
 

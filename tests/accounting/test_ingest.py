@@ -286,6 +286,7 @@ def test_only_one_ingests_at_a_time():
     with connections["default"].copy().cursor() as other:
         other.execute("SELECT pg_advisory_lock(hashtext('accounting.ingest'))")
         report = ingest(gateway(job()), at=NOON)
+        other.execute("SELECT pg_advisory_unlock_all()")
         other.connection.close()
     assert report.busy and not Job.objects.exists()
     assert not ingest(gateway(job()), at=NOON).busy

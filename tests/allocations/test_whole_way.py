@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import date
 
 from allocations.models import Account, Membership
-from allocations.services.applications import Draft, DraftMember, application_save, application_start, application_submit
+from allocations.services.applications import (
+    Draft,
+    DraftMember,
+    application_save,
+    application_start,
+    application_submit,
+)
 from allocations.services.decisions import decision_award
 from allocations.services.members import member_join
 from allocations.services.reviews import Opinion, review_start, review_submit

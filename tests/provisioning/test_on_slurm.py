@@ -9,9 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -30,6 +29,7 @@ from portal.schedule import store_queue, waiting_people
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.sandbox import CommandFailed, Sandbox
 from tests.factories import GrantFactory, LedgerEntryFactory, MembershipFactory, PoolFactory, ProjectFactory
+from tests.slurm_cluster import wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.django_db(transaction=True)]
 
@@ -102,13 +102,6 @@ def scene(cluster: Sandbox) -> Iterator[Scene]:
     cluster.run(["sh", "-c", "squeue -h -o %A | xargs -r scancel"])
 
 
-def until(what: str, probe: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
-
-
 def test_a_grant_is_in_force_and_slurm_says_the_same(scene: Scene) -> None:
     account = scene.apply()
     assert (account.state, account.limit_gpu_minutes, account.parked) == (Account.State.IN_FORCE, 10, False)
@@ -125,16 +118,16 @@ def test_members_run_others_are_refused_and_the_limit_holds_what_would_pass_it(s
     scene.apply()
     scene.slurm.person("stranger")
     first = scene.submit(scene.pi, "--gpus=4", "--time=2")
-    until("the first job to run", lambda: scene.job(first).startswith("RUNNING"))
+    wait_for("the first job's start", lambda: scene.job(first).startswith("RUNNING"))
     with pytest.raises(CommandFailed, match="Invalid account"):
         scene.submit("stranger", "--gpus=1", "--time=1")
     second = scene.submit(scene.member.user.cluster_username, "--gpus=3", "--time=1")
-    until("Slurm to hold the second job back", lambda: scene.job(second) == "PENDING AssocGrpGRESMinutes")
+    wait_for("Slurm's hold on the second job", lambda: scene.job(second) == "PENDING AssocGrpGRESMinutes")
     line = scene.account.project.grants.get().lines.get()
     LedgerEntryFactory(line=line, kind=LedgerEntry.Kind.SUPPLEMENT, gpu_seconds=10 * MINUTE)
     scene.apply()
     scene.slurm.run(["scancel", str(first)])
-    until("the second job to run", lambda: scene.job(second).startswith("RUNNING"))
+    wait_for("the second job's start", lambda: scene.job(second).startswith("RUNNING"))
 
 
 def test_a_removed_member_can_start_nothing_and_what_runs_goes_on(scene: Scene) -> None:
@@ -143,13 +136,13 @@ def test_a_removed_member_can_start_nothing_and_what_runs_goes_on(scene: Scene) 
     running = scene.submit(user, "--gpus=1", "--time=1")
     waiting = scene.submit(user, "--gpus=1", "--time=1", "--begin=now+1hour")
     others = scene.submit(scene.pi, "--gpus=1", "--time=1", "--begin=now+1hour")
-    until("the job to run", lambda: scene.job(running).startswith("RUNNING"))
+    wait_for("the job's start", lambda: scene.job(running).startswith("RUNNING"))
     Membership.objects.filter(pk=scene.member.pk).update(status=Membership.Status.REMOVED)
     assert scene.apply().state == Account.State.IN_FORCE
     with pytest.raises(CommandFailed, match="AssocGrpSubmitJobsLimit"):
         scene.submit(user, "--gpus=1", "--time=1")
     assert scene.job(running).startswith("RUNNING")
-    until("the waiting job to be cancelled", lambda: not scene.job(waiting).startswith("PENDING"))
+    wait_for("the waiting job's end", lambda: not scene.job(waiting).startswith("PENDING"))
     assert scene.job(others).startswith("PENDING")
 
 
@@ -163,13 +156,13 @@ def test_a_pause_without_its_cancelling_is_finished_by_the_next_pass(scene: Scen
     scene.slurm.run(["sacctmgr", "-i", "modify", "user", *place, "set", "GrpJobs=0", "GrpSubmitJobs=0"])
     store_queue(scene.gateway, lambda: True)
     scene.apply()
-    until("the waiting job to be cancelled", lambda: not scene.job(waiting).startswith("PENDING"))
+    wait_for("the waiting job's end", lambda: not scene.job(waiting).startswith("PENDING"))
 
 
 def test_an_ended_grant_is_parked_keeps_its_limit_and_lets_jobs_end(scene: Scene) -> None:
     scene.apply()
     running = scene.submit(scene.pi, "--gpus=1", "--time=1")
-    until("the job to run", lambda: scene.job(running).startswith("RUNNING"))
+    wait_for("the job's start", lambda: scene.job(running).startswith("RUNNING"))
     grant = scene.account.project.grants.get()
     grant.ends_at = timezone.now()
     grant.save()

@@ -22,7 +22,9 @@ from portal.worker import Turn, Worker
 from tests.factories import NOW, GrantFactory, PoolFactory, ProjectFactory
 from tests.provisioning.conftest import Stubborn
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+# Where a notification must be heard, or a connection lost, the test may not sit in a transaction of its own.
+committed = pytest.mark.django_db(transaction=True)
 
 
 def task(name: str, act: Callable[[], object], every_seconds: float = 60, *, on_event: bool = False) -> Task:
@@ -114,6 +116,7 @@ def test_a_seat_whose_connection_is_gone_is_not_held() -> None:
         assert not seat.is_held()
 
 
+@committed
 def test_an_event_wakes_and_a_mere_notice_does_not() -> None:
     with Seat() as seat:
         seat.take()
@@ -124,6 +127,7 @@ def test_an_event_wakes_and_a_mere_notice_does_not() -> None:
         assert seat.wait(5, pipe_read)
 
 
+@committed
 def test_a_worker_runs_what_an_event_concerns_at_once_and_stops_when_told(gateway: Stubborn) -> None:
     runs: list[str] = []
     worker: Worker
@@ -170,6 +174,7 @@ def test_a_second_worker_waits_for_the_first(gateway: Stubborn) -> None:
     assert runs == ["third"]
 
 
+@committed
 def test_a_worker_comes_back_after_the_database_dropped_it(gateway: Stubborn) -> None:
     runs: list[int] = []
     worker: Worker

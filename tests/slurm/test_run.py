@@ -96,7 +96,7 @@ def test_lines_that_end_in_failure_are_worth_nothing() -> None:
     read = []
     with pytest.raises(SlurmUnavailable) as caught:
         for line in Runner().lines("python3", "-c", "import sys; print('a'); print('b'); sys.exit('lost')"):
-            read.append(line)  # noqa: PERF402
+            read.append(line)
     assert read == ["a", "b"]
     assert caught.value.words == "lost"
 

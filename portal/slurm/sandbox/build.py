@@ -124,7 +124,7 @@ def _run_script(script: str, arguments: Sequence[str], environment: dict[str, st
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
         ) as process,
     ):
-        assert process.stdout is not None  # noqa: S101 (for the type checker: it is a pipe)
+        assert process.stdout is not None
         for line in process.stdout:
             if step != script:
                 report(f"{step}: {time.monotonic() - started:.0f} s")

@@ -17,6 +17,9 @@ FIRST_NODE_PORT = 17001
 CPUS_PER_NODE = 64
 LOGS = "/var/log/slurm"
 DATABASE = "slurm_acct_db"
+MARIADBD_PID = "/run/mysqld/mariadbd.pid"
+SLURMDBD_PID = "/run/slurmdbd/slurmdbd.pid"
+SLURMCTLD_PID = "/run/slurmctld/slurmctld.pid"
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,12 @@ class Step:
     ready: list[str] | None = None
     """A command that succeeds as soon as the step has done what later ones need."""
     log: str | None = None
-    stays: bool = False
-    """Whether the command itself is the daemon (else it ends, leaving a daemon or nothing)."""
+    pid_file: str | None = None
+    """Of the daemon it starts."""
 
 
-def plan(nodes: Sequence[Node], *, fresh: bool) -> str:
-    """What init.py is to do, as JSON."""
+def plan(nodes: Sequence[Node], *, fresh: bool, has_saved_usage: bool) -> str:
+    """What init.py is to do, as JSON. A cluster that crashed within minutes of its start has not saved its usage."""
     content: dict[str, Any] = {
         "host": HOST,
         "address": ADDRESS,
@@ -76,12 +79,12 @@ def plan(nodes: Sequence[Node], *, fresh: bool) -> str:
             "/etc/slurm/slurmdbd.conf": _file(SLURMDBD_CONF, owner="slurm", mode=0o600),
             "/etc/slurm/slurm.key": _file(base64.b64encode(os.urandom(768)).decode(), owner="slurm", mode=0o600),
         },
-        "steps": [asdict(step) for step in _steps(nodes, fresh=fresh)],
+        "steps": [asdict(step) for step in _steps(nodes, fresh, has_saved_usage)],
         "pid_files": [
-            "/run/slurmctld/slurmctld.pid",
-            *(f"/run/slurm/slurmd.{node.name}.pid" for node in nodes),
-            "/run/slurmdbd/slurmdbd.pid",
-            "/run/mysqld/mariadbd.pid",
+            SLURMCTLD_PID,
+            *(_slurmd_pid(node) for node in nodes),
+            SLURMDBD_PID,
+            MARIADBD_PID,
         ],
     }
     return json.dumps(content, indent=1)
@@ -96,23 +99,35 @@ def kinds(nodes: Sequence[Node]) -> list[str]:
     return list(dict.fromkeys(node.gpu for node in nodes))
 
 
-def _steps(nodes: Sequence[Node], *, fresh: bool) -> list[Step]:
+def _steps(nodes: Sequence[Node], fresh: bool, has_saved_usage: bool) -> list[Step]:
     pools = ",".join(kinds(nodes))
     answers = ["sacctmgr", "--noheader", "show", "cluster"]
-    # A node that has not reported yet is shown with a star or as unknown.
-    settled = f"test $(sinfo -h -N -o '%N %t' | sort -u | grep -Ec ' (idle|mix|alloc|comp)$') = {len(nodes)}"
+    # Without -i slurmctld ends if a file of its saved state is missing.
+    controller = ["slurmctld"] if has_saved_usage else ["slurmctld", "-i"]
     return [
-        Step("mariadbd", ["mariadbd"], ["mariadb", "-e", "SELECT 1"], "/var/log/mysql/mariadbd.log", stays=True),
-        Step("slurmdbd", ["slurmdbd"], answers, f"{LOGS}/slurmdbd.log"),
+        Step("mariadbd", ["mariadbd"], ["mariadb", "-e", "SELECT 1"], "/var/log/mysql/mariadbd.log", MARIADBD_PID),
+        Step("slurmdbd", ["slurmdbd"], answers, f"{LOGS}/slurmdbd.log", SLURMDBD_PID),
         # slurmctld ends if a partition names a QOS that does not exist yet.
-        *([Step("cluster and pools", _sacctmgr("add", "cluster", CLUSTER))] if fresh else []),
+        *([Step("cluster", _sacctmgr("add", "cluster", CLUSTER))] if fresh else []),
         *([Step("pools", _sacctmgr("add", "qos", pools))] if fresh else []),
-        Step("slurmctld", ["slurmctld", *(["-i"] if fresh else [])], ["scontrol", "ping"], f"{LOGS}/slurmctld.log"),
-        *(Step(f"slurmd {n.name}", ["slurmd", "-N", n.name], None, f"{LOGS}/slurmd.{n.name}.log") for n in nodes),
-        Step("nodes", ["true"], ["sh", "-c", settled], f"{LOGS}/slurmctld.log"),
+        Step("slurmctld", controller, ["scontrol", "ping"], f"{LOGS}/slurmctld.log", SLURMCTLD_PID),
+        *(Step(f"slurmd {node.name}", ["slurmd", "-N", node.name]) for node in nodes),
+        *(
+            Step(f"node {node.name}", ["true"], _settled(node), f"{LOGS}/slurmd.{node.name}.log", _slurmd_pid(node))
+            for node in nodes
+        ),
         # gres/gpu is known to slurmdbd only after slurmctld has registered.
         *([Step("pool rules", _sacctmgr("modify", "qos", pools, "set", *POOL_RULES))] if fresh else []),
     ]
+
+
+def _settled(node: Node) -> list[str]:
+    """A command that succeeds once the node has reported; before that its state is unknown or has a star."""
+    return ["sh", "-c", f"sinfo --noheader --nodes={node.name} --format=%t | grep -Eqx 'idle|mix|alloc|comp'"]
+
+
+def _slurmd_pid(node: Node) -> str:
+    return f"/run/slurm/slurmd.{node.name}.pid"
 
 
 POOL_RULES = ("MinTRESPerJob=gres/gpu=1", "Flags=DenyOnLimit")
@@ -125,7 +140,11 @@ def _sacctmgr(*words: str) -> list[str]:
 def slurm_conf(nodes: Sequence[Node]) -> str:
     """slurm.conf: one partition and QOS per kind of GPU, everything the portal's budgets need switched on."""
     types = ",".join(f"gres/gpu:{kind}" for kind in kinds(nodes))
-    lines = [SLURM_CONF.format(cluster=CLUSTER, host=HOST, address=ADDRESS, logs=LOGS, types=types)]
+    lines = [
+        SLURM_CONF.format(
+            cluster=CLUSTER, host=HOST, address=ADDRESS, logs=LOGS, types=types, slurmctld_pid=SLURMCTLD_PID
+        )
+    ]
     lines += [
         f"NodeName={node.name} NodeHostname={HOST} NodeAddr=127.0.0.1 Port={FIRST_NODE_PORT + number} "
         f"CPUs={CPUS_PER_NODE} RealMemory=1024 Gres=gpu:{node.gpu}:{node.gpus} State=UNKNOWN"
@@ -152,17 +171,17 @@ def gres_conf(nodes: Sequence[Node]) -> str:
     return "\n".join(["AutoDetect=off", *lines])
 
 
-SLURM_CONF = """
-ClusterName={cluster}
-SlurmctldHost={host}({address})
+SLURM_CONF = f"""
+ClusterName={CLUSTER}
+SlurmctldHost={HOST}({ADDRESS})
 SlurmUser=slurm
 AuthType=auth/slurm
 CredType=cred/slurm
 
 AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost={host}
+AccountingStorageHost={HOST}
 AccountingStorageEnforce=associations,limits,qos,safe
-AccountingStorageTRES=gres/gpu,{types}
+AccountingStorageTRES=gres/gpu,{{types}}
 EnforcePartLimits=ALL
 GresTypes=gpu
 PriorityType=priority/multifactor
@@ -188,10 +207,10 @@ MailProg=/bin/true
 
 StateSaveLocation=/var/lib/slurm/slurmctld
 SlurmdSpoolDir=/var/spool/slurmd.%n
-SlurmctldPidFile=/run/slurmctld/slurmctld.pid
+SlurmctldPidFile={SLURMCTLD_PID}
 SlurmdPidFile=/run/slurm/slurmd.%n.pid
-SlurmctldLogFile={logs}/slurmctld.log
-SlurmdLogFile={logs}/slurmd.%n.log
+SlurmctldLogFile={LOGS}/slurmctld.log
+SlurmdLogFile={LOGS}/slurmd.%n.log
 """
 
 SLURMDBD_CONF = f"""
@@ -202,6 +221,6 @@ StorageType=accounting_storage/mysql
 StorageHost=localhost
 StorageUser=slurm
 StorageLoc={DATABASE}
-PidFile=/run/slurmdbd/slurmdbd.pid
+PidFile={SLURMDBD_PID}
 LogFile={LOGS}/slurmdbd.log
 """

@@ -35,6 +35,8 @@ STATES = {
 NO_ARRAY_TASK = 2**32 - 2
 NOT_HETEROGENEOUS = 2**32 - 2
 NOBODY = 65534
+# SLURMDB_JOB_FLAG_START_R; without it sacct shows a job that never started otherwise than a real one.
+START_RECEIVED = 16
 # Slurm's own row keys lie above 2**63 as well, far from these: they begin with the cluster's number and the time.
 FIRST_KEY = 2**63
 ROLLUP_SECONDS = 1800
@@ -89,12 +91,32 @@ class _Numbers:
 
 
 COLUMNS = (
-    "job_db_inx", "mod_time", "account", "cpus_req", "exit_code", "job_name", "id_assoc", "id_array_job",
+    "job_db_inx", "mod_time", "account", "cpus_req", "exit_code", "flags", "job_name", "id_assoc", "id_array_job",
     "id_array_task", "id_job", "id_qos", "id_resv", "id_wckey", "id_user", "id_group", "het_job_id",
     "het_job_offset", "kill_requid", "state_reason_prev", "nodelist", "nodes_alloc", "partition", "priority",
     "state", "timelimit", "time_submit", "time_eligible", "time_start", "time_end", "time_suspended",
     "tres_alloc", "tres_req",
 )  # fmt: skip
+_COLUMNS = ", ".join(f"`{name}`" for name in COLUMNS)
+
+# Nothing but names of ours goes into these statements: hence the exceptions for S608.
+NEXT_KEY = f"""
+SELECT COALESCE(MAX(job_db_inx) + 1, {FIRST_KEY}) FROM {CLUSTER}_job_table
+WHERE job_db_inx BETWEEN {FIRST_KEY} AND {FIRST_KEY + 2**40}
+"""  # noqa: S608
+SELECT_ASSOCIATIONS = f"""
+SELECT acct, user, id_assoc FROM {CLUSTER}_assoc_table WHERE user <> '' AND NOT deleted
+"""  # noqa: S608
+# LOAD DATA LOCAL straight into the table would leave out rows whose key exists, without a word.
+LOAD_JOBS = f"""
+CREATE TEMPORARY TABLE history SELECT {_COLUMNS} FROM {CLUSTER}_job_table LIMIT 0;
+LOAD DATA LOCAL INFILE '/dev/stdin' INTO TABLE history CHARACTER SET utf8mb4 ({_COLUMNS});
+INSERT INTO {CLUSTER}_job_table ({_COLUMNS}) SELECT {_COLUMNS} FROM history;
+"""  # noqa: S608
+BEGIN_EARLIER = f"""
+UPDATE {CLUSTER}_event_table SET time_start = LEAST(time_start, {{first}}) WHERE node_name = '' AND time_end = 0;
+UPDATE cluster_table SET creation_time = LEAST(creation_time, {{first}}) WHERE name = '{CLUSTER}';
+"""  # noqa: S608
 
 
 def write_history(sandbox: Sandbox, jobs: Iterable[HistoryJob]) -> int:
@@ -104,7 +126,7 @@ def write_history(sandbox: Sandbox, jobs: Iterable[HistoryJob]) -> int:
     or where a row with the same job id and submit time is there already.
     """
     numbers = _numbers(sandbox)
-    key = FIRST_KEY + int(_query(sandbox, f"SELECT COUNT(*) FROM {CLUSTER}_job_table")[0][0])
+    key = int(_query(sandbox, NEXT_KEY)[0][0])
     with tempfile.TemporaryFile() as rows:
         written, first = _write_rows(rows, jobs, numbers, key)
         if written:
@@ -141,12 +163,12 @@ def _row(job: HistoryJob, numbers: _Numbers, key: int) -> list[str]:
     allocated = tres + (f",{kind}={job.gpus}" if job.gpus else "") if ran else ""
     ended = job.end or job.start or job.submit
     values = (
-        key, _seconds(ended), job.account, job.cpus, job.exit_code << 8, _text(job.name), association, array_job,
-        array_task, job.job_id, qos, 0, 0, user, user, 0,
-        NOT_HETEROGENEOUS, 0 if job.state == "CANCELLED" else r"\N", 0, "history" if ran else "", nodes,
-        job.partition, 1,
-        state, job.time_limit, _seconds(job.submit), _seconds(job.eligible or job.submit), _seconds(job.start),
-        _seconds(job.end), job.suspended, allocated, tres,
+        key, _seconds(ended), job.account, job.cpus, job.exit_code << 8, START_RECEIVED, _text(job.name),
+        association, array_job, array_task, job.job_id, qos, 0, 0, user, user, 0,
+        NOT_HETEROGENEOUS, 0 if job.state == "CANCELLED" else r"\N", 0, "history" if ran else "None assigned", nodes,
+        job.partition, 1, state, job.time_limit,
+        _seconds(job.submit), _seconds(job.eligible or job.submit), _seconds(job.start), _seconds(job.end),
+        job.suspended, allocated, tres,
     )  # fmt: skip
     return [str(value) for value in values]
 
@@ -161,7 +183,7 @@ def _text(text: str) -> str:
 
 
 def _numbers(sandbox: Sandbox) -> _Numbers:
-    associations = _query(sandbox, f"SELECT acct, user, id_assoc FROM {CLUSTER}_assoc_table WHERE user<>'' AND NOT deleted")
+    associations = _query(sandbox, SELECT_ASSOCIATIONS)
     gres = dict(_query(sandbox, "SELECT name, id FROM tres_table WHERE type='gres' AND NOT deleted"))
     passwd = [line.split(":") for line in sandbox.run(["getent", "passwd"]).stdout.splitlines()]
     return _Numbers(
@@ -179,15 +201,7 @@ def _query(sandbox: Sandbox, statement: str) -> list[Any]:
 
 
 def _load(sandbox: Sandbox, rows: IO[bytes]) -> None:
-    """Loads the rows in one transaction. LOAD DATA LOCAL alone would skip rows whose key exists."""
-    columns = ", ".join(f"`{name}`" for name in COLUMNS)
-    table = f"{CLUSTER}_job_table"
-    statements = f"""
-        CREATE TEMPORARY TABLE history SELECT {columns} FROM {table} LIMIT 0;
-        LOAD DATA LOCAL INFILE '/dev/stdin' INTO TABLE history CHARACTER SET utf8mb4 ({columns});
-        INSERT INTO {table} ({columns}) SELECT {columns} FROM history;
-    """
-    command = ["mariadb", DATABASE, "-e", statements]
+    command = ["mariadb", DATABASE, "-e", LOAD_JOBS]
     process = sandbox.popen(command, stdin=rows, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         _, said = process.communicate(timeout=LOAD_SECONDS)
@@ -201,19 +215,15 @@ def _load(sandbox: Sandbox, rows: IO[bytes]) -> None:
 
 def _let_the_cluster_be_there(sandbox: Sandbox, first: int) -> None:
     """Moves the cluster's registration back to before the first job, so that its capacity then is reported too."""
-    _query(
-        sandbox,
-        f"UPDATE {CLUSTER}_event_table SET time_start = LEAST(time_start, {first}) "
-        "WHERE node_name = '' AND time_end = 0;"
-        f"UPDATE cluster_table SET creation_time = LEAST(creation_time, {first}) WHERE name = '{CLUSTER}'",
-    )
+    _query(sandbox, BEGIN_EARLIER.format(first=first))
 
 
 def rollup(sandbox: Sandbox, start: datetime, end: datetime) -> None:
     """Makes slurmdbd sum up the jobs of exactly this span again, which sreport reads; the current hour too."""
     times = [f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in _in_utc(start, end)]
     done = sandbox.run(["sacctmgr", "-i", "rollup", *times], timeout=ROLLUP_SECONDS, env={"TZ": "UTC"})
-    if "SUCCESS" not in done.stderr + done.stdout:
+    # It says SUCCESS and ends with 0 even where slurmdbd is down.
+    if "error:" in done.stderr or "SUCCESS" not in done.stderr:
         raise SandboxError(f"slurmdbd did not sum up: {(done.stderr + done.stdout).strip()}")
 
 
@@ -222,9 +232,9 @@ def sreport(sandbox: Sandbox, start: datetime, end: datetime) -> dict[tuple[str,
 
     Slurm's totals of accounts are left out: they contain their users, and reserved idle time.
     """
-    times = [f"{name}={moment:%Y-%m-%dT%H:%M}" for name, moment in zip(("start", "end"), _in_utc(start, end), strict=True)]
-    report = ["sreport", "-P", "-n", "-t", "Seconds", "-T", "gres/gpu", "cluster", "AccountUtilizationByUser", *times]
-    done = sandbox.run(report, timeout=ROLLUP_SECONDS, env={"TZ": "UTC"})
+    first, last = (f"{moment:%Y-%m-%dT%H:%M}" for moment in _in_utc(start, end))
+    report = ["sreport", "-P", "-n", "-t", "Seconds", "-T", "gres/gpu", "cluster", "AccountUtilizationByUser"]
+    done = sandbox.run([*report, f"start={first}", f"end={last}"], timeout=ROLLUP_SECONDS, env={"TZ": "UTC"})
     return {(account, user): seconds for account, user, seconds in _report_rows(done.stdout) if user}
 
 

@@ -68,6 +68,18 @@ def _namespaces_work() -> bool:
     return tried.returncode == 0
 
 
+def file_system(folder: Path) -> str:
+    """The type of the file system a folder lies on, for example ext4; the folder need not exist yet."""
+    place = folder.absolute()
+    found = ("", "")
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        mount = before.split()[4].encode().decode("unicode_escape")
+        if place.is_relative_to(mount) and len(mount) >= len(found[0]):
+            found = (mount, after.split()[0])
+    return found[1]
+
+
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where built layers are kept: PORTAL_CACHE, else the system's cache for root, else the user's."""
     if chosen := environment.get("PORTAL_CACHE"):

@@ -36,7 +36,7 @@ class Process:
     def current(cls) -> "Process":
         """The calling process."""
         process = cls.of(os.getpid())
-        assert process is not None  # noqa: S101 (for the type checker: it runs)
+        assert process is not None
         return process
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def layers(release: Release, inputs: PythonInputs) -> list[str]:
     return [python_layer(release, inputs), *base] if release.has_python_layer else base
 
 
-def _digest(what: list[object], files: list[Path]) -> str:
+def _digest(what: Sequence[object], files: Sequence[Path]) -> str:
     digest = hashlib.sha256(json.dumps(what).encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")

@@ -47,8 +47,8 @@ def silent(message: str) -> None:
 
 
 def default_parent() -> Path:
-    """Where sandboxes are kept unless told otherwise: var/sandbox below the project."""
-    return PROJECT / "var/sandbox"
+    """Where sandboxes are kept unless told otherwise: below PORTAL_VAR, else below var/ of the project."""
+    return Path(os.environ.get("PORTAL_VAR", PROJECT / "var")) / "sandbox"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from portal.slurm.sandbox import host
 from portal.slurm.sandbox.config import Node, plan
 from portal.slurm.sandbox.errors import SandboxError
 from portal.slurm.sandbox.layers import exclusive_lock, remove_tree
@@ -14,6 +15,7 @@ from portal.slurm.sandbox.recipe import SCRIPTS
 
 # An overlay's options are separated by these.
 UNUSABLE_IN_PATH = frozenset(",:\\\n\t")
+SAVED_USAGE = "var/lib/slurm/slurmctld/assoc_usage"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class State:
 
     def prepare(self, settings: Settings, binds: Iterable[Bind], *, fresh: bool) -> None:
         """Makes the folder ready for launch.sh; a fresh one begins empty. Nothing may run in it."""
+        if host.file_system(self.folder) == "overlay":
+            raise SandboxError(
+                f"{self.folder} cannot hold a sandbox, because it lies on an overlay file system, as containers have "
+                "them. Name a folder elsewhere with PORTAL_VAR."
+            )
         if fresh:
             remove_tree(self.folder)
         for folder in (self.folder, self.folder / "work", self.folder / "root", self.upper):
@@ -91,7 +98,8 @@ class State:
         (self.folder / "binds").write_text("".join(bind.line() for bind in binds))
         init = _made_open(self.upper, "usr/local/lib/sandbox")
         (init / "init.py").write_bytes((SCRIPTS / "init.py").read_bytes())
-        (init / "plan.json").write_text(plan(settings.nodes, fresh=fresh))
+        saved = (self.upper / SAVED_USAGE).exists()
+        (init / "plan.json").write_text(plan(settings.nodes, fresh=fresh, has_saved_usage=saved))
         (init / "plan.json").chmod(0o600)
         Process.current().record(self.folder / "owner")
         # Last, because it is what makes the folder one that can be resumed.

@@ -1,10 +1,11 @@
 """Tags for the frame and its parts: `{% load ui %}`. Every part is shown on /components/.
 
 Navigation   {% nav_link "call_list" label %}  {% breadcrumbs %}{% crumb label "url_name" args… %}{% endbreadcrumbs %}
-State        {% badge "success" text %}  {% status_badge application %}  {% progress used total label=… %}  {% bar part whole %}
+State        {% badge "success" text %}  {% status_badge row %}  {% progress used total label=… %}  {% bar part whole %}
 Text         {% codebox text label=… %}  {% pagination page %}
 Charts       {% chart figure "element-id" label=… %}  {% chart_scripts %}
-Forms are in form_tags, figures and moments in figures.
+Forms        {% field form.x suffix=… %}  {% form_errors form formset %}   (portal/web/form_parts.py)
+Figures and moments are in the library `figures`.
 """
 
 from __future__ import annotations
@@ -14,20 +15,21 @@ from typing import Any
 
 from django import template
 from django.core.paginator import Page
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model
 from django.template import Context
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from portal.web.templatetags import form_tags
+from portal.web import form_parts
 from portal.web.templatetags.figures import percent
 
 register = template.Library()
-register.inclusion_tag("parts/field.html", name="field")(form_tags.field)
-register.inclusion_tag("parts/form_errors.html", name="form_errors", takes_context=True)(form_tags.form_errors)
+register.inclusion_tag("parts/field.html", name="field")(form_parts.field)
+register.inclusion_tag("parts/form_errors.html", name="form_errors", takes_context=True)(form_parts.form_errors)
 
 # Which kind of badge a stored status wears; what is not listed is neutral.
 STATUS_KINDS = {
@@ -148,14 +150,13 @@ def chart(figure: Any, element_id: str, label: str, size: str = "") -> SafeStrin
         )
     content = json.loads(figure.to_json()) if hasattr(figure, "to_json") else figure
     content.get("layout", {}).pop("template", None)
-    source = f"{element_id}-figure"
+    # In an attribute and not in a <script> of JSON: htmx takes scripts out of what it swaps in.
     return format_html(
-        '<div class="{}" id="{}" role="img" aria-label="{}" data-chart="{}"></div>{}',
+        '<div class="{}" id="{}" role="img" aria-label="{}" data-chart="{}"></div>',
         css,
         element_id,
         label,
-        source,
-        json_script(content, source),
+        json.dumps(content, cls=DjangoJSONEncoder, ensure_ascii=False),
     )
 
 

@@ -68,28 +68,46 @@ def prepare(plan: dict[str, Any]) -> None:
 
 def start(step: dict[str, Any]) -> None:
     """Runs one step and waits until its check succeeds."""
-    if step["stays"]:
-        process = subprocess.Popen(step["argv"], stdin=subprocess.DEVNULL)
+    # MariaDB is the one daemon that does not put itself into the background.
+    if step["argv"] == ["mariadbd"]:
+        subprocess.Popen(step["argv"], stdin=subprocess.DEVNULL)
     else:
-        done = subprocess.run(step["argv"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = run(step["argv"])
         if done.returncode != 0:
-            raise StartFailed(failure(step, (done.stderr + done.stdout).strip()))
-        process = None
+            raise StartFailed(failure(step, done))
     deadline = time.monotonic() + READY_SECONDS
     while step["ready"]:
-        asked = subprocess.run(step["ready"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        asked = run(step["ready"])
         if asked.returncode == 0:
             return
-        if (process and process.poll() is not None) or time.monotonic() > deadline:
-            raise StartFailed(failure(step, (asked.stderr + asked.stdout).strip()))
+        if has_ended(step["pid_file"]) or time.monotonic() > deadline:
+            raise StartFailed(failure(step, asked))
         time.sleep(POLL_SECONDS)
 
 
-def failure(step: dict[str, Any], said: str) -> str:
+def run(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def has_ended(pid_file: str) -> bool:
+    """Whether a daemon has come so far as to write its number down, and has ended since."""
+    pid = read_pid(pid_file)
+    return pid is not None and not is_running(pid)
+
+
+def read_pid(pid_file: str) -> int | None:
+    try:
+        return int(Path(pid_file).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def failure(step: dict[str, Any], asked: subprocess.CompletedProcess[str]) -> str:
+    said = (asked.stderr + asked.stdout).strip() or "no word from it"
     log = Path(step["log"]) if step["log"] else None
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log and log.exists() else []
     tail = [f"{log} ends with:", *lines] if lines else []
-    return "\n".join([f"{step['name']} did not start: {said or 'no word from it'}", *tail])
+    return "\n".join([f"{step['name']} did not start: {said}", *tail])
 
 
 def wait_for_term() -> None:
@@ -107,12 +125,11 @@ def wait_for_term() -> None:
 
 def stop(pid_files: list[str]) -> None:
     """Ends the daemons one after the other, giving each the time to save its state."""
-    for name in pid_files:
-        try:
-            pid = int(Path(name).read_text())
-            os.kill(pid, signal.SIGTERM)
-        except (FileNotFoundError, ValueError, ProcessLookupError):
+    for pid_file in pid_files:
+        pid = read_pid(pid_file)
+        if pid is None or not is_running(pid):
             continue
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while is_running(pid) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)

@@ -1,7 +1,7 @@
-"""What `{% field %}` and `{% form_errors %}` (registered in ui) draw: form fields that say what is wrong with them.
+"""What the tags `{% field %}` and `{% form_errors %}` draw: form fields that say what is wrong with them.
 
 {% field form.hours suffix=_("hours") %}   label, help, widget, unit and errors, tied together for screen readers
-{% form_errors form formset %}             every problem of the forms, each a link to its field; nothing without problems
+{% form_errors form formset %}             every problem of the forms, each a link to its field
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def field(
         "field": bound,
         "kind": kind,
         "choices": list(_choices(bound)) if kind == "choices" else [],
-        "control": "" if kind == "choices" else bound.as_widget(attrs=_attributes(widget, described_by)),
+        "control": "" if kind == "choices" else bound.as_widget(attrs=_attributes(bound, described_by)),
         "described_by": described_by,
         "label": label or bound.label,
         "help_text": help_text,
@@ -72,10 +72,14 @@ def field(
     }
 
 
-def _attributes(widget: forms.Widget, described_by: str) -> dict[str, Any]:
-    own = str(widget.attrs.get("aria-describedby", ""))
-    joined = " ".join(filter(None, [own, described_by]))
-    return {"aria-describedby": joined} if joined else {}
+def _attributes(bound: BoundField, described_by: str) -> dict[str, Any]:
+    own = bound.field.widget.attrs
+    attributes: dict[str, Any] = {}
+    if joined := " ".join(filter(None, [own.get("aria-describedby", ""), described_by])):
+        attributes["aria-describedby"] = joined
+    if own.get("placeholder") == bound.label:
+        attributes["placeholder"] = False  # the label says it already; False leaves the attribute out
+    return attributes
 
 
 def _choices(bound: BoundField) -> Iterator[Choice]:
@@ -99,15 +103,15 @@ def form_errors(context: Context, *parts: BaseForm | BaseFormSet[Any] | None) ->
 def _problems(part: BaseForm | BaseFormSet[Any], row: int = 0) -> Iterator[Problem]:
     if isinstance(part, BaseFormSet):
         if part.is_bound:
-            yield from (Problem(text, "", "") for text in part.non_form_errors())
+            yield from (Problem(str(text), "", "") for text in part.non_form_errors())
             for number, form in enumerate(part.forms, start=1):
                 yield from _problems(form, number)
         return
     for text in part.non_field_errors():
-        yield Problem(text, _row_label("", row), "")
+        yield Problem(str(text), _row_label("", row), "")
     for bound in part:
         for text in bound.errors:
-            yield Problem(text, _row_label(str(bound.label), row), "" if bound.is_hidden else _target(bound))
+            yield Problem(str(text), _row_label(str(bound.label), row), "" if bound.is_hidden else _target(bound))
 
 
 def _row_label(label: str, row: int) -> str:

@@ -1,0 +1,34 @@
+"""Taking an application back."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from tests.factories import ApplicationFactory
+
+
+def test_withdrawing_asks_first_and_then_is_final(submitted, alice, browser):
+    client = browser(alice)
+    address = reverse("application_withdraw", args=[submitted.pk])
+    assert "Withdraw the application?" in client.get(address).content.decode()
+    page = client.post(address, follow=True).content.decode()
+    submitted.refresh_from_db()
+    assert submitted.status == "withdrawn"
+    assert "The application is withdrawn." in page
+
+
+def test_what_is_decided_is_not_withdrawn_and_the_reader_is_told_what_stands(call, alice, browser):
+    application = ApplicationFactory(call=call, applicant=alice, status="declined")
+    client = browser(alice)
+    address = reverse("application_withdraw", args=[application.pk])
+    assert client.get(address).status_code == 302
+    page = client.post(address, follow=True).content.decode()
+    application.refresh_from_db()
+    assert application.status == "declined"
+    assert "It stands at: Not selected." in page
+
+
+def test_a_withdrawn_application_leaves_the_queue_and_the_panel(reviewed, rhee, dana, alice, browser):
+    browser(alice).post(reverse("application_withdraw", args=[reviewed.pk]))
+    for person, name in [(rhee, "review_queue"), (dana, "panel")]:
+        assert reviewed.number not in browser(person).get(reverse(name)).content.decode()

@@ -1,0 +1,48 @@
+"""Run inside the sandbox by its own Python: reads through pyslurm and through the commands, and prints both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+from portal.slurm.commands import CommandsGateway
+from portal.slurm.drivers import open_gateway
+from portal.slurm.types import AddPerson, CreateAccount, PausePerson
+
+BOTH = ("queue", "capacity", "config", "foreign_accounts", "snapshot", "counters")
+
+
+def main(root_account: str, leaf: str) -> None:
+    opened = open_gateway("auto", "pohang", root_account)
+    commands = CommandsGateway("pohang", root_account)
+    gateway = opened.gateway
+    gateway.execute(CreateAccount(leaf, root_account, gpu_minutes=5, parked=True))
+    gateway.execute(AddPerson(leaf, "kim"))
+    gateway.execute(PausePerson(leaf, "kim"))
+    now = datetime.now(UTC)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    answer = {
+        "driver": gateway.driver,
+        "note": str(opened.driver_note),
+        "jobs": [plain(list(each.jobs(now - timedelta(days=1), now))) for each in (gateway, commands)],
+        "usage": [plain(dict(each.usage(hour - timedelta(hours=1), hour))) for each in (gateway, commands)],
+    }
+    for name in BOTH:
+        answer[name] = [plain(getattr(gateway, name)()), plain(getattr(commands, name)())]
+    json.dump(answer, sys.stdout)
+
+
+def plain(value: object) -> object:
+    """Comparable text, without an order where the interface promises none."""
+    return sorted(map(repr, value)) if isinstance(value, list) else repr(comparable(value))
+
+
+def comparable(value: object) -> object:
+    """Sets print in any order."""
+    fields = {name: getattr(value, name) for name in getattr(value, "__slots__", ())}
+    return {name: sorted(each) if isinstance(each, frozenset) else each for name, each in fields.items()} or value
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,113 @@
+"""The commands driver against a scripted sacctmgr: what is believed, what is tried again, what is refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portal.slurm.commands import CommandsGateway, parse_version
+from portal.slurm.errors import SlurmError, SlurmRefused, SlurmUnavailable, SlurmUnreadable
+from portal.slurm.types import AddPerson, ParkAccount, SetLimit
+
+TREE = "root|||||||normal|\nportal|||root||||normal|\np1|||portal|||gres/gpu=60|h100|h100\n"
+# Stands before the command as a prefix would: answers reads with the tree, writes as it is told, and keeps a record.
+SCRIPT = """
+import pathlib, sys
+folder = pathlib.Path(__file__).parent
+words = sys.argv[sys.argv.index("sacctmgr"):] if "sacctmgr" in sys.argv else sys.argv
+with (folder / "said").open("a") as said:
+    print(*words, file=said)
+if words[1:] == ["-V"]:
+    print("slurm-wlm 22.05.8")
+elif "show" in words:
+    text = (folder / "tree").read_text()
+    sys.stdout.write(text)
+else:
+    print((folder / "words").read_text())
+    sys.exit(int((folder / "code").read_text()))
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Callable[..., CommandsGateway]:
+    def make(*, code: int, words: str = "", tree: str = TREE) -> CommandsGateway:
+        for name, text in {"slurm.py": SCRIPT, "tree": tree, "code": str(code), "words": words}.items():
+            (tmp_path / name).write_text(text)
+        return CommandsGateway("pohang", "portal", [sys.executable, str(tmp_path / "slurm.py")])
+
+    return make
+
+
+def writes(tmp_path: Path) -> list[str]:
+    return [line for line in (tmp_path / "said").read_text().splitlines() if "modify" in line or "add" in line]
+
+
+def test_a_write_that_slurm_says_it_made_but_did_not_is_tried_again_and_refused(
+    slurm: Callable[..., CommandsGateway], tmp_path: Path
+) -> None:
+    with pytest.raises(SlurmRefused) as caught:
+        slurm(code=0, words="Modified account associations...").execute(ParkAccount("p1"))
+    assert caught.value.words == "Modified account associations..."
+    assert (
+        writes(tmp_path)
+        == ["sacctmgr -i modify account where name=p1 cluster=pohang set GrpJobs=0 GrpSubmitJobs=0"] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (" Nothing modified", SlurmRefused),
+        ("Access/permission denied", SlurmRefused),
+        ("sacctmgr: error: Sending PersistInit msg: Connection refused", SlurmUnavailable),
+        ("sacctmgr: error: Problem talking to the database: Connection refused", SlurmUnavailable),
+        ("Unable to contact slurm controller", SlurmUnavailable),
+    ],
+)
+def test_a_write_that_failed_is_not_repeated_and_says_whether_to_try_later(
+    slurm: Callable[..., CommandsGateway], tmp_path: Path, words: str, error: type[SlurmError]
+) -> None:
+    with pytest.raises(error) as caught:
+        slurm(code=1, words=words).execute(ParkAccount("p1"))
+    assert caught.value.words == words.strip()
+    assert len(writes(tmp_path)) == 1
+
+
+def test_an_error_about_what_is_so_already_is_no_error(slurm: Callable[..., CommandsGateway]) -> None:
+    words = "Nothing new added."
+    assert slurm(code=1, words=words).execute(SetLimit("p1", 60)) == words
+
+
+def test_nothing_is_written_where_the_tree_cannot_be_read(
+    slurm: Callable[..., CommandsGateway], tmp_path: Path
+) -> None:
+    with pytest.raises(SlurmUnreadable):
+        slurm(code=0, tree="p1|||portal|many|||h100|h100\n").execute(ParkAccount("p1"))
+    assert writes(tmp_path) == []
+
+
+def test_nothing_is_written_outside_the_tree(slurm: Callable[..., CommandsGateway], tmp_path: Path) -> None:
+    with pytest.raises(SlurmRefused):
+        slurm(code=0).execute(AddPerson("root", "kim"))
+    assert writes(tmp_path) == []
+
+
+def test_an_old_slurm_is_not_asked_for_a_lineage(slurm: Callable[..., CommandsGateway], tmp_path: Path) -> None:
+    assert slurm(code=0).snapshot().accounts.keys() == {"portal", "p1"}
+    assert "lineage" not in (tmp_path / "said").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("slurm-wlm 22.05.8", (22, 5)), ("slurm 24.11.5", (24, 11)), ("slurm 26.05.5-rc1", (26, 5))]
+)
+def test_the_version_is_read(text: str, version: tuple[int, int]) -> None:
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize("text", ["", "slurm", "unknown option -V"])
+def test_what_is_no_version_is_refused(text: str) -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_version(text)

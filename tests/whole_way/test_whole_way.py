@@ -1,0 +1,207 @@
+"""The whole way of a GPU-hour, through pages and Slurm's own commands: apply, review, decide, enforce, use, see."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from portal.demo.texts import PASSWORD
+from portal.slurm.sandbox import CommandFailed
+from tests.rig import wait_until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.browser, pytest.mark.timeout(420)]
+
+ADDRESS = "suyeon@postech.ac.kr"
+OWN_PASSWORD = "dal-ryeo-2026-pohang"
+USER = "suyeon"
+LEAF = "p26001-h100"
+# 1 GPU-hour: small enough that a second job of half an hour waits beside the first.
+AWARDED_HOURS = "1"
+
+
+def code(number: int) -> str:
+    return f"p{datetime.now(UTC) + timedelta(hours=9):%y}{number:03d}"
+
+
+@pytest.fixture(scope="module")
+def leaf() -> str:
+    return f"{code(1)}-h100"
+
+
+def sign_up(person, rig):
+    page = person.page
+    page.goto("/auth/signup/")
+    page.locator("input[name=name_ko]").fill("한수연")
+    page.locator("input[name=name_en]").fill("Han Suyeon")
+    page.locator("input[name=email]").fill(ADDRESS)
+    page.locator("input[name=password1]").fill(OWN_PASSWORD)
+    page.locator("input[name=password2]").fill(OWN_PASSWORD)
+    page.get_by_role("button", name="회원가입").click()
+    mail = wait_until("the code by mail", lambda: rig.mails_to(ADDRESS))[-1]
+    sent = re.search(r"^\s*([A-Z0-9]{3,4}-?[A-Z0-9]{3,4})\s*$", mail, flags=re.MULTILINE)
+    assert sent, mail
+    page.locator("input[name=code]").fill(sent[1])
+    page.locator("input[name=code]").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("한수연")
+    expect(page.locator("main")).to_contain_text("포항공과대학교")
+
+
+def apply(person):
+    page = person.page
+    page.get_by_role("link", name="2026년 하반기 GPU 자원 지원 공고").click()
+    page.locator("main .button.primary").first.click()
+    page.locator("input[name=title_ko]").fill("수소환원제철 공정의 유동 해석 대리 모델")
+    page.locator("button[name=action][value=save]:visible").last.click()
+    expect(page.locator("input[name=title_ko]")).to_have_value("수소환원제철 공정의 유동 해석 대리 모델")
+    page.locator("button[name=action][value=submit]").click()
+    # All problems at once, and what was typed is still there.
+    expect(page.locator("main").get_by_role("alert").first).to_be_visible()
+    expect(page.locator("input[name=title_ko]")).to_have_value("수소환원제철 공정의 유동 해석 대리 모델")
+    page.locator("input[name=title_en]").fill("Surrogate models for hydrogen direct reduction")
+    page.locator("textarea[name=summary]").fill("유동 해석을 학습 모델로 대신하여 설계 시간을 줄인다.")
+    page.locator("textarea[name=purpose]").fill("해석 결과 2만 건으로 신경 연산자를 학습한다.")
+    page.locator("select[name=pool], input[name=pool]").first.wait_for()
+    if page.locator("select[name=pool]").count():
+        page.locator("select[name=pool]").select_option(label=re.compile("H100"))
+    else:
+        page.get_by_label("H100").check()
+    page.locator("input[name=gpus_per_job]").fill("2")
+    page.locator("input[name=hours_per_run]").fill("1.5")
+    page.locator("input[name=runs]").fill("4")
+    today = datetime.now(UTC) + timedelta(hours=9)
+    page.locator("input[name=starts_on]").fill(f"{today:%Y-%m-%d}")
+    page.locator("input[name=ends_on]").fill(f"{today + timedelta(days=90):%Y-%m-%d}")
+    expect(page.locator("output").first).to_contain_text("12")
+    page.locator("button[name=action][value=submit]").click()
+    expect(page.locator("main")).to_contain_text(re.compile(r"20\d\d-0001"))
+
+
+def review(person):
+    page = person.page
+    person.log_in("yuna@demo.handong.edu", PASSWORD)
+    page.goto("/reviews/")
+    page.get_by_role("link", name=re.compile("수소환원제철")).click()
+    expect(page.locator("main")).not_to_contain_text("신경 연산자")
+    page.locator("button[value=declare]").click()
+    expect(page.locator("main")).to_contain_text("신경 연산자")
+    for group in page.locator("fieldset:has(input[type=radio])").all():
+        group.locator("input[type=radio]").nth(1).check()
+    page.locator("input[name=recommended_hours]").fill("1")
+    page.locator("textarea[name=comment_to_applicant]").fill("계획이 분명합니다. 먼저 소규모로 확인하십시오.")
+    page.locator("button[name=action][value=submit]").click()
+    expect(page.locator("button[name=action][value=submit]")).to_have_count(0)
+
+
+def decide(person):
+    page = person.page
+    person.log_in("decider@center.example", PASSWORD)
+    page.goto("/panel/")
+    page.get_by_role("link", name=re.compile("수소환원제철")).click()
+    page.locator("input[name=outcome][value=awarded]").check()
+    page.locator("input[name^=award]").fill(AWARDED_HOURS)
+    page.locator("button[value=check]").click()
+    page.locator("button[value=confirm]").click()
+    expect(page.locator("main")).to_contain_text("선정")
+
+
+def test_the_whole_way(rig, person, leaf):
+    project = leaf.removesuffix("-h100")
+    sandbox = rig.sandbox
+    for name in (USER, "outsider"):
+        sandbox.person(name)
+
+    applicant = person(locale="ko-KR")
+    sign_up(applicant, rig)
+    apply(applicant)
+    # The applicant's page stays open: it learns of the decision by itself.
+    review(person())
+    decide(person())
+    expect(applicant.page.locator("main")).to_contain_text("선정", timeout=15_000)
+
+    page = applicant.page
+    page.goto("/me/")
+    page.locator("input[name=cluster_username]").fill(USER)
+    page.locator("input[name=cluster_username]").press("Enter")
+    expect(page.locator("main")).to_contain_text(USER)
+    page.goto(f"/projects/{project}/")
+    expect(page.locator("main")).to_contain_text("적용됨", timeout=60_000)
+    expect(page.locator("main")).to_contain_text(f"sbatch --account={leaf} --partition=h100")
+
+    # Slurm holds what the page says.
+    limit = sandbox.run(
+        ["sacctmgr", "-n", "-P", "show", "assoc", f"account={leaf}", "user=", "format=grptresmins,grpjobs"]
+    ).stdout
+    assert limit.strip() == "gres/gpu=60|"
+
+    # A real job runs under it, and the open dashboard shows it without being reloaded.
+    page.evaluate("window.notReloaded = true")
+    began = datetime.now(UTC)
+    wait_until(
+        "the person's association",
+        lambda: USER in sandbox.run(["sacctmgr", "-n", "-P", "show", "assoc", f"account={leaf}"]).stdout,
+    )
+    job = sandbox.submit(USER, f"--account={leaf}", "--partition=h100", "--gpus=2", "--time=1",
+                         script="#!/bin/sh\nsleep 4\n")  # fmt: skip
+    expect(page.locator("#project-activity")).to_contain_text(str(job), timeout=60_000)
+    wait_until("the job's end", lambda: finished(sandbox, job), seconds=90)
+    jobs = page.get_by_role("row").filter(has_text=str(job))
+    expect(jobs.filter(has_text=re.compile("완료|Completed")).first).to_be_visible(timeout=60_000)
+    assert page.evaluate("window.notReloaded") is True
+
+    refused_and_held(rig, page, leaf)
+    equal_to_the_second(rig, page, leaf, job, began)
+
+
+def finished(sandbox, job):
+    row = sandbox.run(["sacct", "-n", "-X", "-P", "-j", str(job), "-o", "state,end"]).stdout
+    return row.startswith("COMPLETED|2")
+
+
+def refused_and_held(rig, page, leaf):
+    """Who is no member is refused by Slurm; what would pass the limit waits, and the page says why."""
+    sandbox = rig.sandbox
+    with pytest.raises(CommandFailed, match="Invalid account"):
+        sandbox.submit("outsider", f"--account={leaf}", "--partition=h100", "--gpus=1", "--time=1")
+    first = sandbox.submit(USER, f"--account={leaf}", "--gpus=2", "--time=20", script="#!/bin/sh\nsleep 600\n")
+    wait_until("the first to run", lambda: queue_state(sandbox, first) == "RUNNING")
+    second = sandbox.submit(USER, f"--account={leaf}", "--gpus=1", "--time=40", script="#!/bin/sh\ntrue\n")
+    reason = ["squeue", "-h", "-j", str(second), "-o", "%r"]
+    wait_until("Slurm's reason", lambda: "AssocGrpGRES" in sandbox.run(reason).stdout)
+    expect(page.locator("#project-activity")).to_contain_text("AssocGrpGRESMinutes", timeout=60_000)
+    sandbox.run(["scancel", str(first), str(second)])
+    wait_until("both to be gone", lambda: not sandbox.run(["squeue", "-h", "-A", leaf]).stdout.strip())
+
+
+def queue_state(sandbox, job):
+    return sandbox.run(["squeue", "-h", "-j", str(job), "-o", "%T"]).stdout.strip()
+
+
+def equal_to_the_second(rig, page, leaf, job, began):
+    """sreport, sacct and the page's own figures say the same GPU-seconds. (sreport is told to count this hour too.)"""
+    sandbox = rig.sandbox
+    start = began.replace(minute=0, second=0, microsecond=0)
+    end = start + timedelta(hours=2)
+    sandbox.rollup(start, end)
+    told = sandbox.sreport(start, end)[leaf, USER]
+    rows = sandbox.run(
+        [
+            "sacct",
+            "-n",
+            "-X",
+            "-P",
+            "-D",
+            "-A",
+            leaf,
+            "-S",
+            f"uts{int(start.timestamp())}",
+            "-o",
+            "elapsedraw,alloctres",
+        ]
+    ).stdout.splitlines()
+    ran = sum(int(row.split("|")[0]) * int(re.search(r"gres/gpu=(\d+)", row)[1]) for row in rows if "gres/gpu=" in row)
+    assert told == ran > 0
+    address = f"/projects/{leaf.removesuffix('-h100')}/usage.csv"
+    wait_until("the page's figures", lambda: f",{told}" in page.request.get(address).text())
