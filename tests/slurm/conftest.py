@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from portal.slurm.associations import SLURM_ROOT
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.fake import FakeGateway
 from portal.slurm.gateway import SlurmGateway
-from portal.slurm.sandbox import Sandbox, SandboxError
+from portal.slurm.names import SLURM_ROOT
+from portal.slurm.sandbox import Sandbox
 from portal.slurm.types import AccountState, CreateAccount
+from tests.slurm_cluster import cluster, require_sandbox, unique_name
+
+__all__ = ["cluster"]
 
 ROOT = "contract"
 H100 = frozenset({"h100"})
 RELEASES = {"26.05": "forky", "24.11": "trixie"}
+# The version of the cluster that all tests of a run share.
+SHARED = "26.05"
 ON_SLURM = [pytest.param(version, marks=pytest.mark.slurm, id=f"commands-{version}") for version in RELEASES]
 numbers = itertools.count(1)
 
@@ -61,39 +65,33 @@ def real(place: Place) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def clusters() -> Iterator[Callable[[str], Sandbox]]:
+def clusters(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Sandbox]]:
     """The sandbox of a Slurm version, started when first asked for."""
     started: dict[str, Sandbox] = {}
+    ours: list[Sandbox] = []
 
-    def cluster(version: str) -> Sandbox:
+    def of_version(version: str) -> Sandbox:
+        if version == SHARED:
+            return request.getfixturevalue("cluster")
+        require_sandbox()
+        state = tmp_path_factory.mktemp("cluster") / "state"
+        sandbox = Sandbox(unique_name("test-"), release=RELEASES[version], state=state)
+        sandbox.up(pdeathsig=True)
+        ours.append(sandbox)
+        return sandbox
+
+    def get(version: str) -> Sandbox:
         if version not in started:
-            started[version] = start(version)
+            started[version] = of_version(version)
+            gateway = CommandsGateway("pohang", ROOT, started[version].prefix)
+            gateway.execute(CreateAccount(ROOT, SLURM_ROOT))
         return started[version]
 
-    yield cluster
-    for sandbox in started.values():
+    yield get
+    for sandbox in ours:
         sandbox.down(purge=True)
-
-
-def start(version: str) -> Sandbox:
-    reason = Sandbox.unavailable_reason()
-    if reason is None:
-        sandbox = Sandbox(f"contract-{RELEASES[version]}-{os.getpid()}", release=RELEASES[version])
-        if required() or sandbox.status().state != "not built":
-            try:
-                sandbox.up(pdeathsig=True)
-            except SandboxError as error:
-                pytest.fail(str(error))
-            CommandsGateway("pohang", ROOT, sandbox.prefix).execute(CreateAccount(ROOT, SLURM_ROOT))
-            return sandbox
-        reason = f"the sandbox with Slurm {version} is not built"
-    if required():
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def required() -> bool:
-    return os.environ.get("REQUIRE_SLURM") == "1"
 
 
 @pytest.fixture(params=["fake", *ON_SLURM])

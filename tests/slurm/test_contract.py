@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.slurm.associations import SLURM_ROOT
 from portal.slurm.check import Level, PoolSetup, findings
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.errors import BadName, SlurmError, SlurmRefused
 from portal.slurm.fake import FakeGateway
 from portal.slurm.gateway import SlurmGateway
+from portal.slurm.names import SLURM_ROOT
 from portal.slurm.types import (
     AccountState,
     AddPerson,

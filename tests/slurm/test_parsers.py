@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from portal.slurm.associations import FIELDS, LINEAGE, cluster_state, is_below, parse_associations
 from portal.slurm.capacity import gpus_of_gres, node_groups, parse_nodes
+from portal.slurm.config import parse_config
 from portal.slurm.errors import SlurmUnreadable
 from portal.slurm.moments import epoch, parse_minutes, parse_moment
 from portal.slurm.queue import parse_queue
@@ -270,10 +272,24 @@ def test_nodes_count_in_each_partition_and_dead_ones_only_with_what_is_idle() ->
     ]
 
 
-@pytest.mark.parametrize("parse", [parse_queue, parse_nodes, parse_usage])
-def test_half_an_answer_is_no_answer(parse: object) -> None:
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_queue, "7\x1fkim"),
+        (parse_nodes, "NodeName=h1 Gres=gpu:h100:4"),
+        (parse_nodes, "NodeName=h1 Gres=gpu:h100:4 State=IDLE Partitions=h100 AllocTRES=gres/gpu=many"),
+        (parse_usage, "p1|kim"),
+        (parse_usage, "p1|kim|gres/gpu|many"),
+    ],
+)
+def test_half_an_answer_is_no_answer(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(SlurmUnreadable):
-        parse("p1|kim")  # type: ignore[operator]
+        parse(text)
+
+
+def test_a_configuration_without_what_the_portal_depends_on_is_refused() -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_config("ClusterName = pohang", "", "")
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"shares": {"shares": [{"name": "p1"}]}}', "[]"])

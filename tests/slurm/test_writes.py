@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.slurm import capacity, config, queue, sacct, sreport, sshare, writes
-from portal.slurm.associations import SLURM_ROOT
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.errors import BadName, SlurmError, SlurmRefused
+from portal.slurm.names import SLURM_ROOT
 from portal.slurm.run import ENVIRONMENT
 from portal.slurm.types import (
     AddPerson,
@@ -114,6 +114,11 @@ def test_a_hostile_name_is_no_name(name: str) -> None:
             writes.check(operation)
     with pytest.raises(BadName):
         CommandsGateway("pohang", name)
+
+
+def test_slurms_own_root_is_never_the_portals() -> None:
+    with pytest.raises(BadName):
+        CommandsGateway("pohang", SLURM_ROOT)
 
 
 @pytest.mark.parametrize("cluster", ["", "-a", "a b", "a;b", "a,b", "x" * 41])
