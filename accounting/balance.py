@@ -119,8 +119,8 @@ class Balance:
     """Figures of one account, or of a project over all its pools (`pool` None).
 
     `left` and `overrun` are what is missing to the award and what goes beyond it: over several pools both may be
-    there, since hours of one pool do not stand in for another's. `reserved` and `startable` are slurmctld's own at `counted_at`; None where it has not been asked yet. `startable`
-    is 0 where nothing may start, whatever is left.
+    there, since hours of one pool do not stand in for another's. `reserved` and `startable` are slurmctld's own at
+    `counted_at`; None where it has not been asked yet. `startable` is 0 where nothing may start, whatever is left.
     """
 
     pool: Pool | None

@@ -18,7 +18,8 @@ from accounting.charts import course_figure
 from accounting.course import Course
 from accounting.models import IngestMark, Job, QueueJob, UsageDay, Verification
 from accounting.usage import day_of
-from allocations.models import Account, Grant, Membership, Project
+from allocations.models import Account, Membership, Project
+from allocations.selectors import GrantRow
 from portal.people.models import User
 
 MOST_JOBS = 20
@@ -150,19 +151,19 @@ def lines_by_pool(project: Project) -> dict[int, list[Line]]:
     return {pool: lines for (_, pool), lines in lines_of({project.pk}).items()}
 
 
-def lines_of_grants(grants: Iterable[Grant]) -> dict[int, list[Line]]:
-    """The same from grants whose lines and ledger entries are loaded already."""
+def lines_of_grants(grants: Iterable[GrantRow]) -> dict[int, list[Line]]:
+    """The same from what the frame of the page has loaded already."""
     lines: defaultdict[int, list[Line]] = defaultdict(list)
-    for grant in grants:
-        for row in grant.lines.all():
-            lines[row.pool_id].append(
+    for row in grants:
+        for part in row.lines:
+            lines[part.pool.pk].append(
                 Line(
-                    row.pk,
-                    grant.starts_at,
-                    grant.ends_at,
-                    grant.suspended_at,
-                    row.granted_gpu_seconds,
-                    row.charged_gpu_seconds,
+                    part.line.pk,
+                    row.grant.starts_at,
+                    row.grant.ends_at,
+                    row.grant.suspended_at,
+                    part.granted_gpu_seconds,
+                    part.line.charged_gpu_seconds,
                 )
             )
     return dict(lines)

@@ -69,6 +69,15 @@ def verify(gateway: SlurmGateway, *, start: datetime, end: datetime, at: datetim
     return keep(compare(gateway, start=start, end=end, at=at), start=start, end=end, at=at)
 
 
+def verify_day_so_far(gateway: SlurmGateway, *, at: datetime) -> Verification | None:
+    """What is new since the last comparison; None where nothing is, or it has not been read yet. For the worker."""
+    start, end = default_period(at)
+    read_until = IngestMark.current().read_until
+    if read_until is None or read_until < end or Verification.objects.filter(period_end__gte=end).exists():
+        return None
+    return verify(gateway, start=start, end=end, at=at)
+
+
 def keep(rows: list[Row], *, start: datetime, end: datetime, at: datetime) -> Verification:
     differing = [row for row in rows if row.difference]
     verification = Verification.objects.create(

@@ -23,7 +23,7 @@ def project(request: SignedInRequest, code: str) -> HttpResponse:
     at = timezone.now()
     project = get_object_or_404(projects_with_figures(request.user), code=code)
     frame = project_frame(project, request.user, at)
-    lines = lines_of_grants(row.grant for row in frame["grants"])
+    lines = lines_of_grants(frame["grants"])
     usage = project_usage(project, lines=lines, members=frame["members"], at=at)
     return render(request, "accounting/project.html", {**frame, "usage": usage})
 

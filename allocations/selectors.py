@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from allocations.models import Account, Application, Call, Cluster, Grant, GrantLine, Membership, Pool, Project, Review
 from allocations.permissions import can_with_project
@@ -160,6 +161,7 @@ def with_grants(projects: QuerySet[Project]) -> QuerySet[Project]:
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
+    line: GrantLine
     pool: Pool
     granted_gpu_seconds: int
     account: Account | None
@@ -196,7 +198,7 @@ def project_frame(project: Project, user: User, at: datetime) -> dict[str, Any]:
     by_pool = {account.pool_id: account for account in accounts}
     return {
         "project": project,
-        "grants": [_grant_row(grant, by_pool, cluster, at) for grant in _grants(project)],
+        "grants": _grant_rows(project, by_pool, cluster, at),
         "members": members,
         "submit_lines": [_submit_line(account) for account in accounts],
         "may_manage": can_with_project(user, Permission.PROJECT_MANAGE, project),
@@ -214,19 +216,20 @@ def with_accounts(projects: QuerySet[Project]) -> QuerySet[Project]:
     return projects.prefetch_related(Prefetch("accounts", queryset=Account.objects.select_related("pool")))
 
 
-def _grants(project: Project) -> QuerySet[Grant]:
-    lines = GrantLine.objects.select_related("pool").prefetch_related("entries")
-    return project.grants.select_related("application").prefetch_related(Prefetch("lines", queryset=lines))
-
-
-def _grant_row(grant: Grant, accounts: dict[int, Account], cluster: Cluster, at: datetime) -> GrantRow:
-    badge, phase = grant_phase(grant, at)
-    rows = []
-    for line in grant.lines.all():
+def _grant_rows(project: Project, accounts: dict[int, Account], cluster: Cluster, at: datetime) -> list[GrantRow]:
+    """One query: lines with their grant and the sum of their ledger."""
+    lines = GrantLine.objects.filter(grant__project=project).select_related("grant__application", "pool")
+    rows: dict[Grant, list[LineRow]] = {}
+    for line in lines.annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0)).order_by("grant__starts_at", "pk"):
         account = accounts.get(line.pool_id)
         state = account_standing(account, cluster, at) if account else None
-        rows.append(LineRow(line.pool, line.granted_gpu_seconds, account, state))
-    return GrantRow(grant, badge, phase, grant.ends_at - timedelta(seconds=1), rows)
+        rows.setdefault(line.grant, []).append(LineRow(line, line.pool, line.granted, account, state))
+    return [_grant_row(grant, of_grant, at) for grant, of_grant in rows.items()]
+
+
+def _grant_row(grant: Grant, lines: list[LineRow], at: datetime) -> GrantRow:
+    badge, phase = grant_phase(grant, at)
+    return GrantRow(grant, badge, phase, grant.ends_at - timedelta(seconds=1), lines)
 
 
 def _submit_line(account: Account) -> SubmitLine:

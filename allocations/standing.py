@@ -59,7 +59,7 @@ def steps(application: Application) -> list[Step]:
     if status == ApplicationStatus.DRAFT:
         ahead = [Step(label, "ahead") for label in [_("Submitted"), _("Review"), _("Decision")]]
         return [Step(_("Draft"), "current", now.since, note), *ahead]
-    written = Step(_("Draft"), "done", application.created_at)
+    written = Step(_("Written"), "done", application.created_at)
     handed_in = Step(_("Submitted"), "done", application.submitted_at)
     if status == ApplicationStatus.SUBMITTED:
         return [written, handed_in, Step(_("Review"), "current", now.since, note), Step(_("Decision"), "ahead")]

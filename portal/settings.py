@@ -110,8 +110,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environ.Env.db_url_config(env("DATABASE_URL", default="") or postgres.url())}
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Under ASGI each request has a thread of its own: a kept connection would stay behind with it and use them all up.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # One process hears the Event log by LISTEN and fans out to its own browsers, so no message broker is needed.

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal import views
+from portal.web.views import components
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -12,5 +13,6 @@ urlpatterns = [
     path("", include("allocations.urls")),
     path("", include("accounting.urls")),
     path("operations/", include("portal.operations.urls")),
+    path("components/", components, name="components"),
     path("admin/", admin.site.urls),
 ]

@@ -124,7 +124,8 @@ class Worker:
         except Exception as error:
             log.exception("%s failed", turn.task.name)
             turn.failed(time.monotonic(), f"{type(error).__name__}: {error}")
-            connection.close_if_unusable_or_obsolete()
+            if isinstance(error, db.Error):
+                connection.close()
         if self._errors() != before:
             self._store_errors()
 

@@ -17,21 +17,8 @@ import tests.ready  # noqa: F401  (before what imports models)
 from portal.demo.history import write_demo_history
 from portal.demo.texts import PASSWORD
 from tests.rig import Rig, browser, log_in
+from tests.tour import TOUR
 
-# Who looks, and at what. A page whose address is not known beforehand is found by the link to it.
-TOUR: dict[str, list[str]] = {
-    "": ["/", "/auth/login/", "/auth/signup/", "/auth/password/reset/", "/calls/", "/calls/1/", "/nowhere/"],
-    "seoyeon@demo.postech.ac.kr": [
-        "/", "/projects/", "/projects/p26001/", "/projects/p26001/members/", "/applications/", "/applications/1/",
-        "/me/",
-        "/auth/email/", "/auth/password/change/",
-    ],
-    "jiho@steel.example": ["/", "/applications/2/", "/applications/4/edit/", "/applications/2/withdraw/", "/projects/"],
-    "yuna@demo.handong.edu": ["/", "/reviews/", "/reviews/2/", "/reviews/3/"],
-    "decider@center.example": ["/", "/panel/", "/panel/2/", "/panel/3/"],
-    "operator@center.example": ["/", "/operations/", "/operations/writing/", "/center/", "/demo/mailbox/", "/components/"],
-    "observer@city.example": ["/", "/center/"],
-}  # fmt: skip
 WIDTHS = (1280, 390)
 LANGUAGES = ("ko", "en")
 

@@ -16,8 +16,7 @@ class InviteForm(forms.Form):
     email = forms.EmailField(label=_("E-mail"))
     name = forms.CharField(label=_("Name"), max_length=80, required=False)
     proposed_username = forms.CharField(
-        label=_("Cluster user name"),
-        help_text=_("A proposal, if you know one; they choose it themselves."),
+        label=_("Cluster user name, if known"),
         max_length=31,
         required=False,
         validators=[cluster_username_validator],

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from portal.slurm.errors import SlurmUnreadable
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import GPU, parse_tres
 from portal.slurm.types import AccountState, ClusterState, PersonState
 
 # Known to every version. `lineage` exists from 23.11 on; an unknown field makes the whole command fail.
 FIELDS = "account,user,partition,parentname,grpjobs,grpsubmit,grptresmins,qos,defaultqos"
 LINEAGE = ",lineage"
-# Slurm's own account above all others.
-SLURM_ROOT = "root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def parse_associations(text: str, *, with_lineage: bool) -> list[AssociationRow]
 
 def parse_parents(text: str) -> dict[str, str]:
     """Every account with the one above it, from rows of `format=account,parentname`; names may hold a bar."""
-    return {account: parent for account, _, parent in (line.rpartition("|") for line in text.splitlines())}
+    return {account: parent for account, _bar, parent in (line.rpartition("|") for line in text.splitlines())}
 
 
 def cluster_state(rows: Iterable[AssociationRow], root_account: str) -> ClusterState:
@@ -102,7 +101,10 @@ def _row(parts: list[str]) -> AssociationRow:
         )
     except ValueError as error:
         raise SlurmUnreadable(
-            f"An association of {account!r} is not understood: {error}", words="|".join(parts)
+            _("An association of %(account)s is not understood: %(trouble)s"),
+            account=account,
+            trouble=error,
+            words="|".join(parts),
         ) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from portal.slurm.errors import SlurmUnreadable
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import gpu_count, gpu_kinds, parse_tres
 from portal.slurm.types import NodeGroup
 
@@ -29,8 +30,8 @@ class Node:
 
 
 def parse_nodes(text: str) -> list[Node]:
-    """Raises SlurmUnreadable where a node is not understood."""
-    return [_node(line) for line in text.splitlines() if line.strip()]
+    """Raises SlurmUnreadable where a node is not understood. Other lines belong to free text that holds a new line."""
+    return [_node(line) for line in text.splitlines() if line.startswith("NodeName=")]
 
 
 def node_groups(nodes: Iterable[Node]) -> list[NodeGroup]:
@@ -86,4 +87,4 @@ def _node(line: str) -> Node:
             usable=is_usable(of["State"]),
         )
     except (KeyError, ValueError) as error:
-        raise SlurmUnreadable(f"a node is not understood: {error}", words=line) from error
+        raise SlurmUnreadable(_("A node is not understood: %(trouble)s"), trouble=error, words=line) from error

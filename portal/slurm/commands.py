@@ -17,7 +17,6 @@ from portal.slurm import capacity, config, queue, sacct, sreport, sshare, writes
 from portal.slurm.associations import (
     FIELDS,
     LINEAGE,
-    SLURM_ROOT,
     AssociationRow,
     accounts_below,
     cluster_state,
@@ -26,8 +25,9 @@ from portal.slurm.associations import (
     parse_parents,
 )
 from portal.slurm.errors import SlurmRefused, SlurmUnavailable, SlurmUnreadable
-from portal.slurm.names import checked_account, checked_cluster
+from portal.slurm.names import SLURM_ROOT, checked_cluster, checked_root
 from portal.slurm.run import SECONDS, Answer, Runner
+from portal.slurm.sentences import noop as _
 from portal.slurm.types import (
     ClusterState,
     Counter,
@@ -62,7 +62,7 @@ class CommandsGateway:
         self, cluster: str, root_account: str, prefix: Sequence[str] = (), *, seconds: float = SECONDS
     ) -> None:
         self.cluster = checked_cluster(cluster)
-        self.root_account = checked_account(root_account)
+        self.root_account = checked_root(root_account)
         self.runner = Runner(prefix, seconds=seconds)
 
     @cached_property
@@ -152,14 +152,16 @@ class CommandsGateway:
         exists = any(row.account == account for row in before)
         if isinstance(operation, CreateAccount) and writes.is_done(operation, cluster_state(before, account)):
             return ""
-        for _ in range(ATTEMPTS):
+        for _attempt in range(ATTEMPTS):
             answer = self.runner.run(*writes.command(operation, self.cluster, exists=exists))
             rows = self._associations(f"account={account}")
             if writes.is_done(operation, cluster_state(rows, account)):
                 return answer.words
             if answer.code != 0:
                 raise _failure(answer)
-        raise SlurmRefused(f"Slurm accepted the change of {account} but did not make it", words=answer.words)
+        raise SlurmRefused(
+            _("Slurm accepted the change of %(account)s but did not make it."), account=account, words=answer.words
+        )
 
     def _cancel_waiting(self, account: str, user: str) -> None:
         """Cancel what of the person's still waits in the account, and see it gone.
@@ -173,7 +175,10 @@ class CommandsGateway:
         while self._waiting(account, user):
             if time.monotonic() > until:
                 raise SlurmUnavailable(
-                    f"waiting jobs of {user} in {account} could not be cancelled", words=answer.words
+                    _("Waiting jobs of %(user)s in %(account)s could not be cancelled."),
+                    user=user,
+                    account=account,
+                    words=answer.words,
                 )
             time.sleep(CANCEL_STEP)
 
@@ -186,12 +191,12 @@ def parse_version(text: str) -> tuple[int, int]:
     """Year and month from `slurm-wlm 22.05.8`. Raises SlurmUnreadable for anything else."""
     match = VERSION.match(text)
     if match is None:
-        raise SlurmUnreadable("sacctmgr does not tell its version", words=text.strip())
+        raise SlurmUnreadable(_("sacctmgr does not tell its version."), words=text.strip())
     return int(match[1]), int(match[2])
 
 
 def _failure(answer: Answer) -> SlurmRefused | SlurmUnavailable:
     """Why a write failed. The state decided that it did; the words only tell whether to try again."""
     if NOT_REACHED.search(answer.words):
-        return SlurmUnavailable("Slurm's accounting did not answer", words=answer.words)
-    return SlurmRefused("Slurm refused the change", words=answer.words)
+        return SlurmUnavailable(_("Slurm's accounting did not answer."), words=answer.words)
+    return SlurmRefused(_("Slurm refused the change."), words=answer.words)

@@ -6,6 +6,7 @@ import re
 
 from portal.slurm.errors import SlurmUnreadable
 from portal.slurm.moments import parse_minutes
+from portal.slurm.sentences import noop as _
 from portal.slurm.types import PartitionConfig, SlurmConfig
 
 SETTINGS_COMMAND = ("scontrol", "show", "config")
@@ -30,11 +31,11 @@ def parse_config(settings: str, partitions: str, qos: str) -> SlurmConfig:
             decay_half_life=of.get("PriorityDecayHalfLife", ""),
             usage_reset_period=of.get("PriorityUsageResetPeriod", ""),
             enforce_part_limits=of["EnforcePartLimits"],
-            partitions=tuple(_partition(line) for line in partitions.splitlines() if line.strip()),
+            partitions=tuple(_partition(line) for line in partitions.splitlines() if line.startswith("PartitionName=")),
             qos=frozenset(qos.splitlines()),
         )
     except (KeyError, ValueError) as error:
-        raise SlurmUnreadable(f"Slurm's configuration is not understood: {error}") from error
+        raise SlurmUnreadable(_("Slurm's configuration is not understood: %(trouble)s"), trouble=repr(error)) from error
 
 
 def _partition(line: str) -> PartitionConfig:

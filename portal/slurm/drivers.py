@@ -37,28 +37,22 @@ def open_gateway(kind: str, cluster: str, root_account: str, prefix: Sequence[st
     if kind not in KINDS:
         raise ValueError(f"SLURM_GATEWAY must be one of {', '.join(KINDS)}, not {kind!r}")
     if kind == "none":
-        raise SlurmUnavailable("No cluster is attached: SLURM_GATEWAY is none.")
+        raise SlurmUnavailable(_("No cluster is attached: SLURM_GATEWAY is none."))
     commands = CommandsGateway(cluster, root_account, prefix)
     year, month = _installed_version(commands)
     version = f"{year}.{month:02}"
     if kind == "commands":
-        note = Sentence(_("Slurm's commands (version %(version)s), as SLURM_GATEWAY asks."), {"version": version})
+        note = Sentence(_("SLURM_GATEWAY asks for Slurm's commands (version %(version)s)."), {"version": version})
         return OpenedGateway(commands, note)
     trouble = native_trouble(prefix)
     if trouble is None:
         from portal.slurm.native import NativeGateway
 
-        note = Sentence(
-            _("pyslurm reads, Slurm's commands (version %(version)s) write and read job history."), {"version": version}
-        )
-        return OpenedGateway(NativeGateway(commands), note)
+        message = _("pyslurm reads; Slurm's commands (version %(version)s) write and read the job history.")
+        return OpenedGateway(NativeGateway(commands), Sentence(message, {"version": version}))
     if kind == "native":
-        raise SlurmUnavailable(f"The native driver does not work here: {trouble}")
-    note = Sentence(
-        _("Slurm's commands (version %(version)s), because pyslurm does not work here: %(trouble)s"),
-        {"version": version, "trouble": str(trouble)},
-    )
-    return OpenedGateway(commands, note)
+        raise SlurmUnavailable(trouble.message, **trouble.params)
+    return OpenedGateway(commands, trouble)
 
 
 def native_trouble(prefix: Sequence[str] = ()) -> Sentence | None:
@@ -67,12 +61,12 @@ def native_trouble(prefix: Sequence[str] = ()) -> Sentence | None:
     Importing it without a readable slurm.conf waits a minute and then ends the process (slurm-facts section 7).
     """
     if prefix:
-        return Sentence(_("Slurm is reached through a command prefix, and pyslurm only knows this machine."))
+        return Sentence(_("Slurm is reached through a command prefix, and pyslurm knows this machine only."))
     if importlib.util.find_spec("pyslurm") is None:
-        return Sentence(_("it is not installed."))
+        return Sentence(_("pyslurm is not installed here."))
     conf = Path(os.environ.get("SLURM_CONF") or SLURM_CONF)
     if not os.access(conf, os.R_OK):
-        return Sentence(_("%(file)s is missing or cannot be read."), {"file": str(conf)})
+        return Sentence(_("pyslurm needs %(file)s, which is missing or cannot be read."), {"file": str(conf)})
     try:
         trial = subprocess.run(
             [sys.executable, "-c", "import pyslurm"],
@@ -82,11 +76,12 @@ def native_trouble(prefix: Sequence[str] = ()) -> Sentence | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Sentence(_("importing it takes too long."))
+        return Sentence(_("Importing pyslurm takes too long here."))
     if trial.returncode == 0:
         return None
     lines = trial.stderr.decode("utf-8", errors="replace").strip().splitlines()
-    return Sentence(_("importing it fails (%(words)s)."), {"words": lines[-1] if lines else str(trial.returncode)})
+    words = lines[-1] if lines else str(trial.returncode)
+    return Sentence(_("Importing pyslurm fails here: %(trouble)s"), {"trouble": words})
 
 
 def _installed_version(commands: CommandsGateway) -> tuple[int, int]:
@@ -94,4 +89,6 @@ def _installed_version(commands: CommandsGateway) -> tuple[int, int]:
         return commands.version
     except SlurmUnavailable as error:
         where = " ".join(commands.runner.prefix) or "this machine"
-        raise SlurmUnavailable(f"Slurm's commands cannot be run ({where}).", words=error.words) from error
+        raise SlurmUnavailable(
+            _("Slurm's commands cannot be run (%(where)s)."), where=where, words=error.words
+        ) from error

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from portal.slurm.sentences import Sentence
+
 
 class SlurmError(Exception):
     """A call to Slurm failed. `permanent`: trying again will not help, a person has to look.
 
-    `words` is what Slurm itself said, shown to the operator as it is.
+    Made of an English msgid and its parameters: `sentence` is translated where it is shown, str() is English. `words`
+    is what Slurm itself said, shown to the operator as it is.
     """
 
     permanent = False
 
-    def __init__(self, message: str, *, words: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, words: str = "", **params: object) -> None:
+        self.sentence = Sentence(message, {name: str(value) for name, value in params.items()})
+        super().__init__(str(self.sentence))
         self.words = words
         if words:
             self.add_note(words)

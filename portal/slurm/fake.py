@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from portal.slurm import writes
-from portal.slurm.associations import SLURM_ROOT, is_below
+from portal.slurm.associations import is_below
 from portal.slurm.errors import SlurmError, SlurmRefused
-from portal.slurm.names import checked_account
+from portal.slurm.names import SLURM_ROOT, checked_root
 from portal.slurm.queue import WAITING
 from portal.slurm.sacct import in_window
 from portal.slurm.types import (
@@ -61,7 +61,7 @@ class FakeGateway:
 
     def __init__(self, cluster: str = "pohang", root_account: str = "portal") -> None:
         self.cluster = cluster
-        self.root_account = checked_account(root_account)
+        self.root_account = checked_root(root_account)
         self.accounts: dict[str, AccountState] = {SLURM_ROOT: AccountState(SLURM_ROOT, "", qos=frozenset({"normal"}))}
         self.people: dict[tuple[str, str], PersonState] = {}
         self.history: list[JobRecord | UnreadableRow] = []
@@ -165,7 +165,7 @@ class FakeGateway:
 
     def _create(self, operation: CreateAccount) -> None:
         if operation.parent not in self.accounts:
-            raise SlurmRefused(f"no account {operation.parent}")
+            raise SlurmRefused("no account", words=operation.parent)
         self._check_qos(operation.qos)
         above = self.accounts[operation.parent]
         new = AccountState(operation.name, operation.parent, qos=above.qos, default_qos=above.default_qos)
@@ -182,11 +182,11 @@ class FakeGateway:
 
     def _check_qos(self, qos: frozenset[str]) -> None:
         if not qos <= self.settings.qos:
-            raise SlurmRefused(f"no QOS {', '.join(sorted(qos - self.settings.qos))}")
+            raise SlurmRefused("no such QOS", words=", ".join(qos - self.settings.qos))
 
     def _pause(self, account: str, user: str, *, paused: bool) -> None:
         if (account, user) not in self.people:
-            raise SlurmRefused(f"{user} is not in {account}", words="Nothing modified")
+            raise SlurmRefused("nobody", words="Nothing modified")
         self.people[account, user] = replace(self.people[account, user], paused=paused)
 
 

@@ -19,10 +19,12 @@ import pyslurm
 from pyslurm import db
 
 from portal.slurm import capacity
-from portal.slurm.associations import SLURM_ROOT, is_below
+from portal.slurm.associations import is_below
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.errors import SlurmUnavailable, SlurmUnreadable
+from portal.slurm.names import SLURM_ROOT
 from portal.slurm.queue import WAITING
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import gpu_count, gpu_kinds
 from portal.slurm.types import (
     ClusterState,
@@ -108,9 +110,9 @@ def _answer() -> Iterator[None]:
     try:
         yield
     except pyslurm.PyslurmError as error:
-        raise SlurmUnavailable("Slurm did not answer pyslurm", words=str(error)) from error
+        raise SlurmUnavailable(_("Slurm did not answer pyslurm."), words=str(error)) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SlurmUnreadable(f"pyslurm's answer is not understood: {error!r}") from error
+        raise SlurmUnreadable(_("pyslurm's answer is not understood: %(trouble)s"), trouble=repr(error)) from error
 
 
 def _entry(job: Any) -> QueueEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.slurm.errors import SlurmUnreadable
 from portal.slurm.moments import parse_minutes, parse_moment
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import gpu_count, parse_tres
 from portal.slurm.types import QueueEntry
 
@@ -61,4 +62,4 @@ def _entry(line: str) -> QueueEntry:
             time_limit_minutes=parse_minutes(of["TimeLimit"]),
         )
     except ValueError as error:
-        raise SlurmUnreadable(f"a row of squeue is not understood: {error}", words=line) from error
+        raise SlurmUnreadable(_("A row of squeue is not understood: %(trouble)s"), trouble=error, words=line) from error

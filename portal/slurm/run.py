@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portal.slurm.errors import SlurmUnavailable, SlurmUnreadable
+from portal.slurm.sentences import noop as _
 
 # Handed over as arguments of `env`, so that they also hold behind a prefix such as nsenter or ssh.
 ENVIRONMENT = ("env", "LC_ALL=C.UTF-8", "TZ=UTC", "SLURM_TIME_FORMAT=%s")
@@ -27,6 +28,11 @@ LINE_BYTES = 64 * 1024
 WORDS_BYTES = 64 * 1024
 CHUNK = 64 * 1024
 NOT_INSTALLED = frozenset({126, 127})
+
+FAILED = _("%(command)s ended with exit code %(code)s.")
+NOT_RUN = _("%(command)s cannot be run.")
+LATE = _("%(command)s did not end in time.")
+TOO_MUCH = _("%(command)s printed more than %(limit)s bytes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Runner:
         """The output of a command that must succeed. Raises SlurmUnavailable with Slurm's words otherwise."""
         answer = self.run(*command)
         if answer.code != 0:
-            raise SlurmUnavailable(f"{command[0]} ended with exit code {answer.code}", words=answer.words)
+            raise SlurmUnavailable(FAILED, command=command[0], code=answer.code, words=answer.words)
         return answer.out
 
     def lines(self, *command: str) -> Iterator[str]:
@@ -82,7 +88,7 @@ class Runner:
             yield from _lines(process.chunks())
             code = process.code()
             if code != 0:
-                raise SlurmUnavailable(f"{command[0]} ended with exit code {code}", words=process.words())
+                raise SlurmUnavailable(FAILED, command=command[0], code=code, words=process.words())
 
     def _start(self, command: Sequence[str], seconds: float, limit: int) -> _Process:
         return _Process([*self.prefix, *ENVIRONMENT, *command], command[0], seconds, limit)
@@ -112,7 +118,7 @@ class _Process:
             )
         except OSError as error:
             self._close()
-            raise SlurmUnavailable(f"{self.argv[0]} cannot be run: {error.strerror}") from error
+            raise SlurmUnavailable(NOT_RUN, command=self.argv[0], words=error.strerror or "") from error
         finally:
             os.close(write_end)
         return self
@@ -133,7 +139,7 @@ class _Process:
                 return
             total += len(data)
             if total > self.limit:
-                raise SlurmUnreadable(f"{self.name} printed more than {self.limit} bytes")
+                raise SlurmUnreadable(TOO_MUCH, command=self.name, limit=self.limit)
             yield data
 
     def code(self) -> int:
@@ -143,7 +149,7 @@ class _Process:
         except subprocess.TimeoutExpired:
             raise self._late() from None
         if code in NOT_INSTALLED:
-            raise SlurmUnavailable(f"{self.name} cannot be run", words=self.words())
+            raise SlurmUnavailable(NOT_RUN, command=self.name, words=self.words())
         return code
 
     def words(self) -> str:
@@ -157,12 +163,12 @@ class _Process:
             ready = bool(select.select([self.out], [], [], max(0.0, min(1.0, self.seconds_left)))[0])
             self.seconds_left -= time.monotonic() - began
             if os.fstat(self.stderr.fileno()).st_size > self.limit:
-                raise SlurmUnreadable(f"{self.name} printed more than {self.limit} bytes")
+                raise SlurmUnreadable(TOO_MUCH, command=self.name, limit=self.limit)
             if self.seconds_left <= 0 and not ready:
                 raise self._late()
 
     def _late(self) -> SlurmUnavailable:
-        return SlurmUnavailable(f"{self.name} did not end in time", words=self.words())
+        return SlurmUnavailable(LATE, command=self.name, words=self.words())
 
     def _close(self) -> None:
         os.close(self.out)

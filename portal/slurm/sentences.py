@@ -19,4 +19,4 @@ class Sentence:
     params: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.message % self.params
+        return self.message % self.params if self.params else self.message

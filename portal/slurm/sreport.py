@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from portal.slurm.errors import SlurmUnreadable
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import GPU
 
 FIELDS = "account,login,tresname,used"
@@ -27,7 +28,8 @@ def parse_usage(text: str) -> dict[tuple[str, str], int]:
             if login and tres == GPU:
                 usage[account, login] = usage.get((account, login), 0) + int(seconds)
         except ValueError as error:
-            raise SlurmUnreadable(f"a row of sreport is not understood: {error}", words=line) from error
+            message = _("A row of sreport is not understood: %(trouble)s")
+            raise SlurmUnreadable(message, trouble=error, words=line) from error
     return usage
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from portal.slurm.errors import SlurmUnreadable
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import GPU, parse_tres
 from portal.slurm.types import Counter
 
@@ -26,7 +27,9 @@ def parse_json(text: str, accounts: Collection[str]) -> dict[str, Counter]:
         rows = [share for share in shares if "USER" not in share["type"] and share["name"] in accounts]
         return {row["name"]: _exact(row["name"], row["tres"]) for row in rows}
     except (KeyError, TypeError, ValueError) as error:
-        raise SlurmUnreadable(f"sshare's answer is not understood: {error!r}", words=text[:2000]) from error
+        raise SlurmUnreadable(
+            _("sshare's answer is not understood: %(trouble)s"), trouble=repr(error), words=text[:2000]
+        ) from error
 
 
 def parse_text(text: str, accounts: Collection[str]) -> dict[str, Counter]:
@@ -60,7 +63,9 @@ def _rounded(account: str, _user: str, limit: str, used: str, reserved: str) -> 
             exact=False,
         )
     except ValueError as error:
-        raise SlurmUnreadable(f"the counter of {account} is not understood: {error}") from error
+        raise SlurmUnreadable(
+            _("The counter of %(account)s is not understood: %(trouble)s"), account=account, trouble=error
+        ) from error
 
 
 def _named(values: list[dict[str, Any]], *, default: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from portal.slurm.associations import is_below
 from portal.slurm.errors import SlurmRefused
 from portal.slurm.names import checked_account, checked_person, checked_qos
+from portal.slurm.sentences import noop as _
 from portal.slurm.tres import GPU
 from portal.slurm.types import (
     AccountState,
@@ -27,6 +28,7 @@ from portal.slurm.types import (
 
 LIMIT_END = 2**63
 STOPPED = ("GrpJobs=0", "GrpSubmitJobs=0")
+NOT_BELOW = _("%(account)s is no account below %(root)s.")
 RELEASED = ("GrpJobs=-1", "GrpSubmitJobs=-1")
 
 
@@ -47,7 +49,7 @@ def check(operation: Operation) -> None:
             _check_limit(operation.gpu_minutes)
         case SetQos():
             if not operation.qos:
-                raise SlurmRefused(f"{operation.account} must keep at least one QOS")
+                raise SlurmRefused(_("%(account)s must keep at least one QOS."), account=operation.account)
             _check_qos(operation.qos, operation.default_qos)
         case AddPerson() | PausePerson() | ResumePerson():
             checked_person(operation.user)
@@ -61,12 +63,13 @@ def check_place(operation: Operation, root_account: str, parents: Mapping[str, s
     account = account_of(operation)
     if not isinstance(operation, CreateAccount):
         if not is_below(account, root_account, parents):
-            raise SlurmRefused(f"{account} is no account below {root_account}")
+            raise SlurmRefused(NOT_BELOW, account=account, root=root_account)
         return
     if account in parents and parents[account] != operation.parent:
-        raise SlurmRefused(f"{account} exists below {parents[account]}; accounts are never moved")
+        message = _("%(account)s exists below %(parent)s; accounts are never moved.")
+        raise SlurmRefused(message, account=account, parent=parents[account])
     if account != root_account and not is_below(operation.parent, root_account, parents):
-        raise SlurmRefused(f"{operation.parent} is no account below {root_account}")
+        raise SlurmRefused(NOT_BELOW, account=operation.parent, root=root_account)
 
 
 def command(operation: Operation, cluster: str, *, exists: bool) -> tuple[str, ...]:
@@ -134,14 +137,16 @@ def _created(operation: CreateAccount, account: AccountState) -> bool:
 
 def _check_limit(gpu_minutes: int) -> None:
     if not (isinstance(gpu_minutes, int) and 0 <= gpu_minutes < LIMIT_END):
-        raise SlurmRefused(f"{gpu_minutes} GPU-minutes are no limit")
+        raise SlurmRefused(_("%(minutes)s GPU-minutes are no limit."), minutes=gpu_minutes)
 
 
 def _check_qos(qos: frozenset[str], default_qos: str) -> None:
     for name in qos:
         checked_qos(name)
     if default_qos and default_qos not in qos:
-        raise SlurmRefused(f"the default QOS {default_qos!r} is not among {', '.join(sorted(qos))}")
+        raise SlurmRefused(
+            _("The default QOS %(default)s is not among %(qos)s."), default=default_qos, qos=", ".join(sorted(qos))
+        )
 
 
 def _settings(operation: CreateAccount) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import pytest
 from django.utils import translation
 from hypothesis import settings
 
-from tests.slurm_cluster import cluster
 
 __all__ = ["cluster"]
 

@@ -255,6 +255,25 @@ def test_slurm_not_answering_is_noted_and_leaves_the_mark(project, told):
     assert not IngestMark.current().last_error
 
 
+def test_an_interruption_keeps_what_was_stored_and_the_next_run_reads_the_rest(project, monkeypatch):
+    rows = [job(user=f"user{n}") for n in range(5)]
+    slurm = gateway(*rows)
+
+    def breaks_off(since, until):
+        yield from rows[:3]
+        raise SlurmUnavailable("sacct did not end in time")
+
+    monkeypatch.setattr(ingest_module, "CHUNK", 2)
+    with monkeypatch.context() as interrupted, pytest.raises(SlurmUnavailable):
+        interrupted.setattr(slurm, "jobs", breaks_off)
+        ingest(slurm, at=NOON)
+    assert Job.objects.count() == UsageDay.objects.count() == 2
+    assert IngestMark.current().read_until is None
+    ingest(slurm, at=NOON)
+    assert Job.objects.count() == UsageDay.objects.count() == 5
+    assert project.grants.get().lines.get().charged_gpu_seconds == 5 * 7200
+
+
 def test_a_row_that_stayed_open_is_looked_for_where_it_began(project):
     """Its end arrived later than any overlap reaches back."""
     running = job(start=START, hours=None, gpus=1)

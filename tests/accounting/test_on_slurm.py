@@ -180,7 +180,11 @@ def test_a_real_job_is_seen_running_and_then_charged_as_slurm_says(cluster, gate
     Project.objects.update(created_at=timezone.now())
     began = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     number = cluster.submit("kim", f"--account={account}", "--gpus=2", "--time=5", script="#!/bin/sh\nsleep 4\n")
-    wait_for("the job running", lambda: any(job.state == "RUNNING" for job in gateway.queue()))
+
+    def queue() -> set[tuple[int, str]]:
+        return {(job.job_id, job.state) for job in gateway.queue() if job.account == account}
+
+    wait_for("the job running", lambda: (number, "RUNNING") in queue())
     live_queue.store(gateway, at=timezone.now())
     seen = QueueJob.objects.get(job_id=number)
     assert (seen.account.name, seen.user_name, seen.gpus, seen.running) == (account, "kim", 2, True)
@@ -197,7 +201,7 @@ def test_a_real_job_is_seen_running_and_then_charged_as_slurm_says(cluster, gate
     assert UsageDay.objects.filter(account_name=account).aggregate(all=Sum("gpu_seconds"))["all"] == used
     cluster.rollup(began, began + 2 * HOUR)
     assert gateway.usage(began, began + 2 * HOUR)[account, "kim"] == used
-    wait_for("an empty queue", lambda: not gateway.queue())
+    wait_for("an empty queue", lambda: not queue())
     live_queue.store(gateway, at=timezone.now())
     assert not QueueJob.objects.exists()
     assert not Counter.objects.exists()  # this account hangs outside the portal's root

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from accounting.ingest import ingest
 from accounting.models import Verification
-from accounting.verify import CannotVerify, Row, default_period, rows_of, verify
+from accounting.verify import CannotVerify, Row, default_period, rows_of, verify, verify_day_so_far
 from portal.slurm.drivers import OpenedGateway
 from portal.slurm.sentences import Sentence
 from tests.accounting.histories import START, gateway, job
@@ -71,6 +71,16 @@ def test_by_default_the_day_so_far_up_to_the_last_hour_that_is_rolled_up():
     assert default_period(kst(2026, 3, 2, 0, 30)) == (kst(2026, 3, 1), kst(2026, 3, 2))
     assert default_period(AT, start=kst(2026, 2, 1)) == (kst(2026, 2, 1), kst(2026, 3, 2, 15))
     assert default_period(AT, end=kst(2026, 2, 3, 7)) == (kst(2026, 2, 3), kst(2026, 2, 3, 7))
+
+
+def test_each_hour_that_is_over_is_verified_once(slurm):
+    first = verify_day_so_far(slurm, at=AT)
+    assert (first.period_start, first.period_end) == (PERIOD["start"], PERIOD["end"])
+    assert verify_day_so_far(slurm, at=AT + timedelta(minutes=5)) is None
+    later = AT + timedelta(hours=1)
+    assert verify_day_so_far(slurm, at=later) is None  # not read yet
+    ingest(slurm, at=later)
+    assert verify_day_so_far(slurm, at=later).period_end == kst(2026, 3, 2, 16)
 
 
 # --- The command ---

@@ -91,3 +91,17 @@ def test_comments_stay_hidden_until_the_decision(reviewed, alice, browser):
     page = browser(alice).get(reverse("application_detail", args=[reviewed.pk])).content.decode()
     assert "계획이 충실합니다." not in page
     assert "The panel decides." in page
+
+
+def test_the_open_page_listens_and_refreshes_the_part_that_changes(reviewed, alice, browser, award):
+    client = browser(alice)
+    page = client.get(reverse("application_detail", args=[reviewed.pk])).content.decode()
+    part = reverse("application_status", args=[reviewed.pk])
+    assert f'data-live-topics="application:{reviewed.pk}"' in page
+    assert f'hx-get="{part}"' in page
+    assert reverse("application_withdraw", args=[reviewed.pk]) in page
+    award()
+    refreshed = client.get(part).content.decode()
+    assert "<html" not in refreshed
+    assert "500 GPU-hours" in refreshed
+    assert reverse("application_withdraw", args=[reviewed.pk]) not in refreshed

@@ -12,7 +12,7 @@ from django.urls import reverse
 from allocations.services.applications import application_submit
 from allocations.services.decisions import decision_award, decision_decline
 from allocations.services.members import member_invite, member_remind
-from tests.factories import HOUR, NOW, InvitationFactory, PoolFactory
+from tests.factories import HOUR, NOW, InvitationFactory, PoolFactory, ProjectFactory
 
 
 @pytest.fixture
@@ -58,6 +58,15 @@ def test_an_invitation_goes_to_the_address_with_the_link(project, alice, commit,
     (message,) = mailoutbox
     assert message.to == ["eve@x.example"]
     assert f"https://portal.example/invitations/{membership.token}/" in message.body
+
+
+@pytest.mark.parametrize(("email", "title"), [("bob@postech.ac.kr", "Finding defects"), ("new@x.example", "철강 표면")])
+def test_an_invitation_is_in_the_language_of_who_is_known_else_in_korean(email, title, alice, bob, commit, mailoutbox):
+    bob.language = "en"
+    bob.save()
+    with commit():
+        member_invite(project=ProjectFactory(pi=alice), email=email, by=alice, at=NOW)
+    assert title in mailoutbox[0].body
 
 
 def test_an_invitation_can_be_sent_again(project, alice, browser, commit, mailoutbox):

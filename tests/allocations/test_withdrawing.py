@@ -32,3 +32,12 @@ def test_a_withdrawn_application_leaves_the_queue_and_the_panel(reviewed, rhee, 
     browser(alice).post(reverse("application_withdraw", args=[reviewed.pk]))
     for person, name in [(rhee, "review_queue"), (dana, "panel")]:
         assert reviewed.number not in browser(person).get(reverse(name)).content.decode()
+
+
+def test_a_draft_is_discarded_in_its_own_words(draft, alice, browser):
+    client = browser(alice)
+    address = reverse("application_withdraw", args=[draft.pk])
+    assert "Discard the draft?" in client.get(address).content.decode()
+    client.post(address)
+    draft.refresh_from_db()
+    assert (draft.status, draft.number) == ("withdrawn", None)

@@ -12,7 +12,6 @@ from allocations.services.accounts import cluster_writing_enable
 from portal.slurm.fake import FakeGateway
 from portal.slurm.types import Operation
 from tests.factories import NOW, GrantFactory, ProjectFactory
-from tests.slurm_cluster import cluster
 
 __all__ = ["cluster"]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from allocations.models import Account, Cluster
 from portal.events.services import record
@@ -62,6 +62,15 @@ def test_a_failing_task_stops_no_other_and_is_shown(gateway: Stubborn) -> None:
     assert not Worker(table, gateway).run(once=True)
     assert done == ["good"]
     assert Cluster.current().last_error == "poison: ZeroDivisionError: row 7\nslurm: away Connection refused"
+
+
+@committed
+def test_a_database_error_of_one_task_stops_no_other(gateway: Stubborn) -> None:
+    done: list[str] = []
+    table = [task("poison", fail(IntegrityError("twice"))), task("good", lambda: done.append("good"))]
+    assert not Worker(table, gateway).run(once=True)
+    assert done == ["good"]
+    assert Cluster.current().last_error == "poison: IntegrityError: twice"
 
 
 def test_an_error_that_is_over_is_no_longer_shown(gateway: Stubborn) -> None:

@@ -13,17 +13,21 @@ from portal.slurm.errors import SlurmUnavailable
 VERSION = [sys.executable, "-c", "print('slurm-wlm 24.11.5')"]
 
 
-@pytest.mark.parametrize("kind", ["commands", "auto"])
-def test_the_commands_are_taken_where_slurm_is_reached_through_a_prefix(kind: str) -> None:
-    opened = open_gateway(kind, "pohang", "portal", VERSION)
+def test_the_commands_are_taken_where_they_are_asked_for() -> None:
+    opened = open_gateway("commands", "pohang", "portal", VERSION)
     assert opened.gateway.driver == "commands"
     assert "version 24.11" in str(opened.driver_note)
 
 
-def test_auto_says_why_it_does_without_pyslurm() -> None:
-    assert str(native_trouble(["ssh", "slurm-mgmt"])) in str(
-        open_gateway("auto", "pohang", "portal", VERSION).driver_note
-    )
+def test_auto_takes_the_commands_and_says_what_is_wrong_with_pyslurm() -> None:
+    opened = open_gateway("auto", "pohang", "portal", VERSION)
+    assert opened.gateway.driver == "commands"
+    assert opened.driver_note == native_trouble(VERSION)
+    assert "prefix" in str(opened.driver_note)
+
+
+def test_pyslurm_that_is_not_installed_is_told() -> None:
+    assert "not installed" in str(native_trouble())
 
 
 def test_native_that_cannot_be_is_told_in_a_sentence() -> None:

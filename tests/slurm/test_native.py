@@ -82,7 +82,7 @@ def test_auto_takes_pyslurm_where_it_works_and_says_so(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("slurm_conf", "trouble"),
-    [("/nowhere/slurm.conf", "is missing or cannot be read"), ("/etc/hostname", "importing it fails")],
+    [("/nowhere/slurm.conf", "missing or cannot be read"), ("/etc/hostname", "Importing pyslurm fails")],
 )
 def test_without_a_good_configuration_the_worker_lives_and_says_why(
     place: Place, slurm_conf: str, trouble: str

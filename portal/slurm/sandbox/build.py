@@ -31,13 +31,19 @@ TAIL_LINES = 15
 def build_layers(release: Release, inputs: PythonInputs, cache: Path, report: Report) -> None:
     """Builds what is missing of a release. Raises SandboxError with the end of the log where that fails."""
     name = base_layer(release)
-    _ensure(cache, name, lambda work: _build_base(work, release, report), report)
+    ensure_layer(cache, name, lambda work: _build_base(work, release, report), report)
     if release.has_python_layer:
         base = layer_root(cache, name)
-        _ensure(cache, python_layer(release, inputs), lambda work: _build_python(work, base, inputs, report), report)
+        ensure_layer(
+            cache, python_layer(release, inputs), lambda work: _build_python(work, base, inputs, report), report
+        )
 
 
-def _ensure(cache: Path, name: str, build: Callable[[Path], LayerRecord], report: Report) -> None:
+def ensure_layer(cache: Path, name: str, build: Callable[[Path], LayerRecord], report: Report) -> None:
+    """Builds a layer if it is not there. `build` makes the folder "layer" in the folder it is given.
+
+    Of several who want the same layer one builds and the others wait. A layer that was not finished is never seen.
+    """
     if layer_record(cache, name):
         return
     with exclusive_lock(cache / f"{name}.lock", lambda: report(f"waiting for another build of {name}")):

@@ -123,7 +123,7 @@ def _span(part: int, whole: int) -> dict[str, int]:
 @register.inclusion_tag("parts/codebox.html")
 def codebox(text: str, label: str = "") -> dict[str, Any]:
     """A line to copy: selectable text, with a button where JavaScript runs."""
-    return {"text": text, "label": label}
+    return {"words": text.split(" "), "label": label}
 
 
 @register.inclusion_tag("parts/pagination.html", takes_context=True)

@@ -1,0 +1,5 @@
+"""What every test may use: one Slurm cluster per run, started by the first test that asks for it."""
+
+from tests.slurm_cluster import cluster
+
+__all__ = ["cluster"]
