@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from accounting import balance, ingest, live_queue
+from accounting import balance, ingest, live_queue, verify
 from accounting.models import QueueJob
 from allocations.models import Cluster, Pool
 from allocations.provisioning.sync import synchronise
@@ -40,6 +40,7 @@ def tasks() -> tuple[Task, ...]:
         Task("provisioning", settings.WORKER_TICK_SECONDS, provision, on_event=True),
         Task("queue", settings.WORKER_INGEST_SECONDS, store_queue),
         Task("usage", settings.WORKER_INGEST_SECONDS, ingest_usage),
+        Task("verification", 300, verify_usage),
         Task("capacity", 60, read_capacity),
         Task("configuration", 300, read_configuration),
     )
@@ -64,6 +65,11 @@ def ingest_usage(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
     report = ingest.ingest(gateway, at=at)
     balance.update_line_charges(at=at)
     return not (report.caught_up or report.busy)
+
+
+def verify_usage(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    verify.verify_day_so_far(gateway, at=timezone.now())
+    return False
 
 
 def read_capacity(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:

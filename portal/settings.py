@@ -133,6 +133,7 @@ ACCOUNT_SIGNUP_FORM_CLASS = "portal.people.forms.SignupForm"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 # A code typed into the page that asked for it: no second tab, and it works when mail is read on the phone.
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
@@ -157,6 +158,8 @@ ATTACHMENT_MAX_BYTES = 20 * 1024 * 1024
 # Where people reach the portal: what the links in mails start with.
 PORTAL_URL = env("PORTAL_URL", default="http://localhost:8000").rstrip("/")
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="portal@pohang-ai.example")
+# A mail server that does not answer must not hold the page that sends.
+EMAIL_TIMEOUT = 10
 if env("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
 else:

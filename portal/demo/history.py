@@ -35,6 +35,8 @@ def write_demo_history(stack: Stack, at: datetime) -> int:
     stack.manage_inside("slurm", "apply")
     jobs = list(demo_jobs(at))
     written = write_history(stack.sandbox, jobs)
+    # sreport reads what slurmdbd has summed up, and it sums up by itself only what is new.
+    stack.sandbox.rollup(min(job.submit for job in jobs).replace(minute=0, second=0), at.replace(microsecond=0))
     stack.manage("seed", "--rebase", ACCOUNT, "--by-seconds", str(-sum(_gpu_seconds(job) for job in jobs)))
     return written
 

@@ -4,9 +4,6 @@ import pytest
 from django.utils import translation
 from hypothesis import settings
 
-
-__all__ = ["cluster"]
-
 # Tests say nothing about speed, and a shared machine may be slow.
 settings.register_profile("accounting", deadline=None)
 settings.load_profile("accounting")

@@ -13,8 +13,6 @@ from portal.slurm.fake import FakeGateway
 from portal.slurm.types import Operation
 from tests.factories import NOW, GrantFactory, ProjectFactory
 
-__all__ = ["cluster"]
-
 
 class Stubborn(FakeGateway):
     """A cluster that fails on operations chosen by the test."""
