@@ -10,5 +10,5 @@ DROP = "DROP TRIGGER allocations_ledgerentry_append_only ON allocations_ledgeren
 
 
 class Migration(migrations.Migration):
-    dependencies = [("allocations", "0002_initial"), ("events", "0003_append_only")]
+    dependencies = [("allocations", "0001_initial"), ("events", "0002_append_only")]
     operations = [migrations.RunSQL(CREATE, DROP)]

@@ -17,5 +17,5 @@ DROP FUNCTION refuse_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("events", "0002_initial")]
+    dependencies = [("events", "0001_initial")]
     operations = [migrations.RunSQL(CREATE, DROP)]
