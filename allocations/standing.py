@@ -88,7 +88,8 @@ def account_standing(account: Account, cluster: Cluster, at: datetime) -> Accoun
         words = _("Refused by Slurm: %(words)s") % {"words": account.slurm_words}
         return AccountStanding("danger", words, _("The center's operators see this and will act."))
     if not cluster.is_attached(at):
-        note = settings.SLURM_ABSENT_REASON or _("No worker of the cluster has reported lately.")
+        absent = settings.SLURM_ABSENT_REASON
+        note = _(absent) if absent else _("No worker of the cluster has reported lately.")
         return AccountStanding("warning", _("Waiting: no cluster is attached"), note)
     if not cluster.writing_enabled:
         note = _("The portal only observes the cluster now. It goes on when an operator switches writing on.")

@@ -12,7 +12,9 @@ from django.views.i18n import set_language
 
 from accounting.selectors import project_standings
 from allocations import selectors as work
+from portal.operations.state import needs_operator
 from portal.people.models import User
+from portal.people.permissions import Permission
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -30,6 +32,7 @@ def _desk(user: User, at: datetime) -> dict[str, Any]:
         "applications": work.applications_of(user),
         "reviews": work.reviews_due(user),
         "to_decide": work.to_decide(user),
+        "troubles": needs_operator(at) if user.can(Permission.OPERATIONS_VIEW) else [],
     }
 
 

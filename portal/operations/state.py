@@ -56,6 +56,22 @@ def page_context(*, at: datetime) -> dict[str, Any]:
     }
 
 
+def needs_operator(at: datetime) -> list[str]:
+    """What an operator has to look at now, a sentence each; empty where all is well."""
+    cluster = Cluster.current()
+    refused = Account.objects.filter(state=Account.State.REFUSED).count()
+    dangers = sum(row["level"] == "danger" for row in cluster.findings)
+    waiting = cluster.pausing_waits and cluster.pausing_confirmed_at is None
+    conditions = [
+        (not cluster.is_attached(at), _("No worker is connected, so Slurm is neither read nor changed.")),
+        (not cluster.writing_enabled, _("Writing to Slurm is switched off: the portal only observes.")),
+        (dangers, _("Slurm does not enforce what budgets need.")),
+        (refused, _("Slurm refused changes of accounts.")),
+        (waiting, _("A plan waits for your confirmation.")),
+    ]
+    return [str(sentence) for applies, sentence in conditions if applies]
+
+
 def _sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [in_words(row) for row in rows]
 

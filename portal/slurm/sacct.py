@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from portal.slurm.moments import epoch, parse_minutes, parse_moment
@@ -19,8 +19,11 @@ DELIMITER = "\x1f"
 
 
 def command(cluster: str, since: datetime, until: datetime) -> tuple[str, ...]:
-    """Whole allocations of everybody, with the runs that a requeue left behind (-D)."""
-    window = ("-S", f"uts{epoch(since)}", "-E", f"uts{epoch(until)}")
+    """Whole allocations of everybody, with the runs that a requeue left behind (-D).
+
+    sacct knows whole seconds: the window is widened to them, and in_window() narrows it again.
+    """
+    window = ("-S", f"uts{epoch(since)}", "-E", f"uts{epoch(until + timedelta(seconds=1))}")
     return (
         "sacct",
         "-a",

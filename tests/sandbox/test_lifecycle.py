@@ -223,3 +223,12 @@ def test_inside_there_are_no_devices_and_no_network_of_the_machine(make_sandbox:
 
 def job_states(sandbox: Sandbox, job: int) -> str:
     return sandbox.run(["sacct", "-X", "-n", "-P", "-j", str(job), "-o", "State"]).stdout
+
+
+def test_what_a_test_left_can_be_resumed(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    sandbox.up(pdeathsig=True)
+    add_account(sandbox, "kept")
+    sandbox.down()
+    sandbox.up(resume=True)
+    assert "kept" in sandbox.run(["sacctmgr", "-n", "-P", "show", "account", "format=account"]).stdout

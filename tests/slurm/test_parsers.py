@@ -16,6 +16,7 @@ from portal.slurm.errors import SlurmUnreadable
 from portal.slurm.moments import epoch, parse_minutes, parse_moment
 from portal.slurm.queue import parse_queue
 from portal.slurm.sacct import DELIMITER, in_window, parse_jobs
+from portal.slurm.sacct import command as sacct_command
 from portal.slurm.sreport import command as sreport_command
 from portal.slurm.sreport import parse_usage
 from portal.slurm.sshare import parse_json, parse_text
@@ -307,6 +308,14 @@ def test_a_counter_that_is_no_number_is_refused() -> None:
 def test_sreport_is_asked_for_whole_hours_only(minutes: int) -> None:
     with pytest.raises(ValueError):
         sreport_command("pohang", NOON, NOON + timedelta(minutes=minutes))
+
+
+def test_the_window_of_sacct_is_never_narrower_than_what_is_asked() -> None:
+    half = NOON + timedelta(milliseconds=500)
+    words = sacct_command("pohang", half, half)
+    seconds = int(NOON.timestamp())
+    assert words[words.index("-S") + 1] == f"uts{seconds}"
+    assert words[words.index("-E") + 1] == f"uts{seconds + 1}"
 
 
 def test_sreport_is_asked_in_utc() -> None:

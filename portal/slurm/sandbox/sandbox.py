@@ -104,9 +104,10 @@ class Sandbox:
     ) -> None:
         """Starts the cluster, fresh unless it is to go on with what it held; builds what is missing first.
 
-        What still runs under this name is ended, unless the process that started it lives. With `pdeathsig`, for
-        tests, everything ends with the calling process; call from the main thread then. `resume` keeps the nodes of
-        the first start. Raises SandboxError with the end of the failing daemon's log.
+        What still runs under this name is ended, unless the process that started it lives. With `pdeathsig`
+        everything ends with the calling process; call from the main thread then. Without `resume` nothing is forced
+        to disk in that case, which makes tests much faster on a busy machine. `resume` keeps the nodes of the first
+        start. Raises SandboxError with the end of the failing daemon's log.
         """
         self.build(report)
         with self.state.locked(lambda: report(f"waiting for another start or stop of {self.name}")):
@@ -117,7 +118,7 @@ class Sandbox:
                 settings, [b if isinstance(b, Bind) else Bind(Path(b[0]), b[1], b[2]) for b in binds], fresh=fresh
             )
             try:
-                self._launch(settings, pdeathsig, report)
+                self._launch(settings, pdeathsig, pdeathsig and not resume, report)
             except BaseException:
                 self._end(report)
                 raise
@@ -278,11 +279,11 @@ class Sandbox:
                 f"The sandbox {self.name} belongs to process {owner.pid}, which is running; end that first."
             )
 
-    def _launch(self, settings: Settings, pdeathsig: bool, report: Report) -> None:
+    def _launch(self, settings: Settings, pdeathsig: bool, volatile: bool, report: Report) -> None:
         cache = host.cache_folder()
         lower = ":".join(str(layer_root(cache, name)) for name in settings.layers)
         argv = ["setpriv", "--pdeathsig", "KILL"] if pdeathsig else []
-        argv += ["sh", str(SCRIPTS / "launch.sh"), str(self.state.folder), lower]
+        argv += ["sh", str(SCRIPTS / "launch.sh"), str(self.state.folder), lower, "volatile" if volatile else ""]
         read_end, write_end = os.pipe()
         with ExitStack() as open_files, os.fdopen(read_end, "rb", buffering=0) as told:
             try:

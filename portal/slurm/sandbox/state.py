@@ -91,6 +91,8 @@ class State:
             )
         if fresh:
             remove_tree(self.folder)
+        # Left by a run whose writes were not forced to disk. Whoever resumes that has not restarted the machine since.
+        remove_tree(self.folder / "work/work/incompat")
         for folder in (self.folder, self.folder / "work", self.folder / "root", self.upper):
             folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)

@@ -1,10 +1,11 @@
 #!/bin/sh
 # The first process of a sandbox: makes its file system, moves into it and becomes its init.
 # No mount made here is ever seen outside, and all of them end with the process.
-# usage: enter.sh STATE LOWER
+# usage: enter.sh STATE LOWER OPTION
+#   OPTION  a further option for the overlay: volatile, or an empty word
 set -eu
 umask 022
-state=$1 lower=$2
+state=$1 lower=$2 option=${3:+,$3}
 root=$state/root
 # This /proc is still the machine's own, so this is the process's number as seen from outside.
 read -r stat </proc/self/stat
@@ -14,7 +15,7 @@ echo "$1 ${22} $boot" >"$state/init.new"
 mv "$state/init.new" "$state/init"
 
 mount --make-rprivate /
-mount -t overlay sandbox -o "lowerdir=$lower,upperdir=$state/upper,workdir=$state/work" "$root"
+mount -t overlay sandbox -o "lowerdir=$lower,upperdir=$state/upper,workdir=$state/work$option" "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"

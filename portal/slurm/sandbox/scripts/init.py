@@ -40,8 +40,10 @@ def main() -> int:
         except (StartFailed, OSError, subprocess.SubprocessError) as error:
             report.write(json.dumps({"failed": str(error)}) + "\n")
             return 1
+        # From here on the caller may send TERM.
+        signals = hold_signals()
         report.write(json.dumps({"ready": True}) + "\n")
-    wait_for_term()
+    wait_for_term(signals)
     stop(plan["pid_files"])
     return 0
 
@@ -110,16 +112,23 @@ def failure(step: dict[str, Any], asked: subprocess.CompletedProcess[str]) -> st
     return "\n".join([f"{step['name']} did not start: {said}", *tail])
 
 
-def wait_for_term() -> None:
-    """Reaps what has lost its parent until TERM comes."""
-    waited = {signal.SIGTERM, signal.SIGCHLD}
-    # SIGCHLD is dropped unless it has a handler; both stay blocked, so the handlers never run.
-    for number in waited:
+def hold_signals() -> set[signal.Signals]:
+    """Keeps TERM and SIGCHLD for wait_for_term; to process 1 they are lost unless it handles them.
+
+    Not before the daemons have started, for they inherit what is blocked.
+    """
+    held = {signal.SIGTERM, signal.SIGCHLD}
+    for number in held:
         signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_BLOCK, waited)
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    return held
+
+
+def wait_for_term(held: set[signal.Signals]) -> None:
+    """Reaps what has lost its parent until TERM comes."""
     while True:
         reap()
-        if signal.sigwait(waited) == signal.SIGTERM:
+        if signal.sigwait(held) == signal.SIGTERM:
             return
 
 
