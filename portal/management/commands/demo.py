@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from allocations.models import Account
@@ -77,12 +78,15 @@ class Demo:
         if os.environ.get("DATABASE_URL"):
             raise StackError("The demo uses its own database: unset DATABASE_URL.")
         _check_port_is_free(self.stack.host, self.stack.port)
-        if self.sandbox is not None and not self.sandbox.state.exists() and self.sockets.exists():
-            say("The demo's cluster is gone, so its database begins anew as well.")
-            self.forget()
         with step("PostgreSQL"):
             postgres.ensure_running()
         with step("Tables"):
+            self.stack.manage("migrate", "--verbosity=0")
+        if self.sandbox is not None and not self.sandbox.state.exists() and Account.objects.exists():
+            say("The demo's cluster is gone, so its database begins anew as well.")
+            connection.close()
+            self.forget()
+            postgres.ensure_running()
             self.stack.manage("migrate", "--verbosity=0")
         with step("Demo data"):
             self.stack.manage("seed")
