@@ -4,7 +4,7 @@
 import os
 import sys
 
-NEEDS_NO_DATABASE = {"sandbox", "browserfiles", "catalogue", "makemessages", "compilemessages", "help", "--version"}
+NEEDS_NO_DATABASE = {"sandbox", "browserfiles", "catalogue", "makemigrations", "makemessages", "compilemessages", "help", "--version"}
 
 
 def main() -> None:

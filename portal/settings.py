@@ -4,6 +4,7 @@ what is wrong is refused at start with a sentence that says what to set."""
 from __future__ import annotations
 
 import secrets
+import warnings
 from pathlib import Path
 
 import environ
@@ -150,6 +151,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+# Files are served from where they lie; `collectstatic` is for sites that let another server do it.
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 MEDIA_ROOT = VAR_DIR / "uploads"
 # Attachments are served by a view that checks who may read them; there is no media URL.
 FILE_UPLOAD_PERMISSIONS = 0o600

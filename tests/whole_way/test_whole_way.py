@@ -147,8 +147,8 @@ def test_the_whole_way(rig, person, leaf):
                          script="#!/bin/sh\nsleep 4\n")  # fmt: skip
     expect(page.locator("#project-activity")).to_contain_text(str(job), timeout=60_000)
     wait_until("the job's end", lambda: finished(sandbox, job), seconds=90)
-    jobs = page.get_by_role("row").filter(has_text=str(job))
-    expect(jobs.filter(has_text=re.compile("완료|Completed")).first).to_be_visible(timeout=60_000)
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=str(job), exact=True))
+    expect(row.filter(has_text="정상 종료")).to_be_visible(timeout=60_000)
     assert page.evaluate("window.notReloaded") is True
 
     refused_and_held(rig, page, leaf)

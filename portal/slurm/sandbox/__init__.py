@@ -3,8 +3,9 @@
 from portal.slurm.sandbox.config import CLUSTER, DEFAULT_NODES, Node
 from portal.slurm.sandbox.errors import CommandFailed, SandboxError
 from portal.slurm.sandbox.history import HistoryJob
-from portal.slurm.sandbox.sandbox import PYTHON, Sandbox, SandboxStatus, all_sandboxes, prune
+from portal.slurm.sandbox.sandbox import PYTHON, Sandbox, all_sandboxes, prune
 from portal.slurm.sandbox.state import Bind
+from portal.slurm.sandbox.status import SandboxStatus, Versions
 
 __all__ = [
     "CLUSTER",
@@ -17,6 +18,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxStatus",
+    "Versions",
     "all_sandboxes",
     "prune",
 ]

@@ -1,7 +1,6 @@
 """The command line of the sandbox, shared by `manage.py sandbox` and `python -m portal.slurm.sandbox`."""
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from portal.slurm.sandbox.errors import SandboxError
 from portal.slurm.sandbox.recipe import DEFAULT_RELEASE, RELEASES
 from portal.slurm.sandbox.sandbox import DEFAULT_NAME, Sandbox, all_sandboxes, prune
 from portal.slurm.sandbox.state import Bind
+from portal.slurm.sandbox.status import versions_of
 
 
 class RunParser(argparse.ArgumentParser):
@@ -105,7 +105,7 @@ def _build(options: dict[str, Any]) -> int:
     sandbox.build(_say)
     if options["prune"]:
         prune(_say)
-    _say(f"Debian {options['release']} is built: {_versions(sandbox)}")
+    _say(f"Debian {options['release']} is built: {versions_of(options['release'])}")
     return 0
 
 
@@ -114,7 +114,7 @@ def _up(options: dict[str, Any]) -> int:
     nodes = (*DEFAULT_NODES, *(Node.parse(text) for text in options["node"]))
     binds = [Bind.parse(text) for text in options["bind"]]
     sandbox.up(resume=options["resume"], binds=binds, nodes=nodes, report=_say)
-    _say(f"{sandbox.name} is up: {_versions(sandbox)}")
+    _say(f"{sandbox.name} is up: {sandbox.status().versions}")
     return 0
 
 
@@ -130,34 +130,22 @@ def _status(options: dict[str, Any]) -> int:
     _say(f"{status.name}: {status.state}" + (f", process {status.pid}" if status.pid else ""))
     if status.unavailable:
         _say(status.unavailable)
-    _say(f"Debian {status.release}, {_versions(Sandbox(options['name']))}")
+    _say(f"Debian {status.release}, {status.versions}")
     for line in status.nodes:
         _say(line)
     return 0
-
-
-def _versions(sandbox: Sandbox) -> str:
-    status = sandbox.status()
-    if status.slurm is None:
-        return "not built yet"
-    return f"Slurm {status.slurm}, pyslurm {status.pyslurm or 'unavailable: ' + str(status.pyslurm_reason)}"
 
 
 def _run(options: dict[str, Any]) -> int:
     sandbox = Sandbox(options["name"])
     if options["user"]:
         sandbox.person(options["user"])
-    process = sandbox.popen(options["argv"], user=options["user"])
-    while True:
-        try:
-            return _exit_code(process)
-        except KeyboardInterrupt:
-            # The terminal has sent it to the command as well, which may end as it likes.
-            continue
-
-
-def _exit_code(process: "subprocess.Popen[Any]") -> int:
-    code = process.wait()
+    # The command belongs to the terminal, for job control and for Ctrl-C.
+    process = sandbox.popen(options["argv"], user=options["user"], start_new_session=False)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        code = process.wait()
     return code if code >= 0 else 128 - code
 
 

@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +22,13 @@ from portal.slurm.sandbox.history import HistoryJob
 from portal.slurm.sandbox.layers import (
     Report,
     hold_layer,
-    layer_record,
     layer_root,
     prune_layers,
 )
 from portal.slurm.sandbox.processes import InsideProcess, as_user, entering
 from portal.slurm.sandbox.recipe import DEFAULT_RELEASE, PROJECT, RELEASES, SCRIPTS, PythonInputs, layers
 from portal.slurm.sandbox.state import Bind, Settings, State, states
+from portal.slurm.sandbox.status import SandboxStatus, are_built, versions_of
 
 DEFAULT_NAME = "demo"
 START_SECONDS = 120.0
@@ -49,26 +48,6 @@ def silent(message: str) -> None:
 def default_parent() -> Path:
     """Where sandboxes are kept unless told otherwise: below PORTAL_VAR, else below var/ of the project."""
     return Path(os.environ.get("PORTAL_VAR", PROJECT / "var")) / "sandbox"
-
-
-@dataclass(frozen=True)
-class SandboxStatus:
-    """How a sandbox is."""
-
-    name: str
-    release: str
-    state: str
-    """One of: unavailable, not built, down, starting, up."""
-    unavailable: str | None
-    """Why no sandbox can run on this machine."""
-    pid: int | None
-    """Its first process, as seen from outside."""
-    slurm: str | None
-    pyslurm: str | None
-    pyslurm_reason: str | None
-    """Why there is no pyslurm inside."""
-    nodes: tuple[str, ...]
-    """A line per node: its name, state, GPUs."""
 
 
 class Sandbox:
@@ -137,25 +116,21 @@ class Sandbox:
         settings = self.state.settings()
         release = settings.release if settings else self.release
         names = settings.layers if settings else tuple(layers(RELEASES[release], PythonInputs()))
-        records = [layer_record(host.cache_folder(), name) for name in names]
         init = self.state.init()
         up = self.state.is_ready()
         if reason:
             state = "unavailable"
-        elif not all(records):
+        elif not are_built(names):
             state = "not built"
         else:
             state = "up" if up else "starting" if init else "down"
-        pyslurm, pyslurm_reason = _pyslurm(release, records)
         return SandboxStatus(
             name=self.name,
             release=release,
             state=state,
             unavailable=reason,
             pid=init.pid if init else None,
-            slurm=next((record.slurm for record in records if record and record.slurm), None),
-            pyslurm=pyslurm,
-            pyslurm_reason=pyslurm_reason,
+            versions=versions_of(release, names),
             nodes=self._node_lines() if up else (),
         )
 
@@ -209,7 +184,12 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         **options: Any,
     ) -> InsideProcess:
-        """Starts a command inside; `options` are those of subprocess.Popen. Signals reach the command itself."""
+        """Starts a command inside; `options` are those of subprocess.Popen.
+
+        Its send_signal, terminate and kill reach the command itself. A Ctrl-C at the terminal does not, unless
+        `start_new_session=False` is given: it would end the nsenter that waits for the command.
+        """
+        options.setdefault("start_new_session", True)
         return InsideProcess(self._argv(argv, user, env or {}), env={**ENVIRONMENT, **(env or {})}, **options)
 
     def person(self, user: str) -> None:
@@ -266,7 +246,7 @@ class Sandbox:
         if before.layers[-1] == current[-1]:
             # What a run has written depends on the base layer only; the Python environment may have moved on.
             return Settings(before.release, current, before.nodes), False
-        if not all(layer_record(host.cache_folder(), name) for name in before.layers):
+        if not are_built(before.layers):
             raise SandboxError(
                 f"The sandbox {self.name} was made from a build that is no longer there; start it without resuming."
             )
@@ -341,22 +321,17 @@ class Sandbox:
         return tuple(dict.fromkeys(shown.stdout.splitlines()))
 
 
-def _pyslurm(release: str, records: Sequence[Any]) -> tuple[str | None, str | None]:
-    version = next((record.pyslurm for record in records if record and record.pyslurm), None)
-    reason = next((record.pyslurm_reason for record in records if record and record.pyslurm_reason), None)
-    if not version and not reason and not RELEASES[release].has_python_layer:
-        reason = f"pyslurm has no version for the Slurm of Debian {release}."
-    return version, reason
-
-
 def _require_available() -> None:
     if reason := host.unavailable_reason():
         raise SandboxError(reason)
 
 
 def prune(report: Report = silent) -> None:
-    """Removes the cached layers that no current recipe names and no running sandbox uses."""
+    """Removes the cached layers that no recipe names, no running sandbox uses and none below var/ could resume."""
     keep = {name for release in RELEASES.values() for name in layers(release, PythonInputs())}
+    for state in states(default_parent()):
+        if settings := state.settings():
+            keep.update(settings.layers)
     prune_layers(host.cache_folder(), keep, report)
 
 

@@ -34,7 +34,8 @@ local-infile = 1
 character-set-server = utf8mb4
 innodb_snapshot_isolation = OFF
 innodb_lock_wait_timeout = 900
-innodb_buffer_pool_size = 256M
+innodb_buffer_pool_size = 1G
+innodb_temp_data_file_path = ibtmp1:3M:autoextend
 innodb_log_file_size = 16M
 innodb_flush_log_at_trx_commit = 2
 [client]
