@@ -174,6 +174,23 @@ def test_resume_after_a_crash_keeps_what_was_written(make_sandbox: MakeSandbox) 
     assert sandbox.submit("kim", "--gpus=1")
 
 
+@pytest.mark.parametrize("how", ["clean", "crash"])
+def test_a_job_that_was_cut_off_goes_back_into_the_queue(make_sandbox: MakeSandbox, how: str) -> None:
+    sandbox = make_sandbox()
+    sandbox.up()
+    add_account(sandbox, "kept", "kim")
+    job = sandbox.submit("kim", "--gpus=2", script="#!/bin/sh\nsleep 600\n")
+    stubborn = sandbox.submit("kim", "--gpus=2", "--no-requeue", script="#!/bin/sh\nsleep 600\n")
+    wait_for("the jobs' start", lambda: job_states(sandbox, job) == job_states(sandbox, stubborn) == "RUNNING\n")
+    if how == "clean":
+        sandbox.down()
+    else:
+        os.kill(sandbox.status().pid or 0, signal.SIGKILL)
+    sandbox.up(resume=True)
+    wait_for("the rows", lambda: job_states(sandbox, job).split() == ["REQUEUED", "PENDING"])
+    assert "CANCELLED" in job_states(sandbox, stubborn)
+
+
 def test_resume_of_nothing_is_a_fresh_start(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox()
     said: list[str] = []
@@ -224,7 +241,7 @@ def test_inside_there_are_no_devices_and_no_network_of_the_machine(make_sandbox:
 
 
 def job_states(sandbox: Sandbox, job: int) -> str:
-    return sandbox.run(["sacct", "-X", "-n", "-P", "-j", str(job), "-o", "State"]).stdout
+    return sandbox.run(["sacct", "-X", "-D", "-n", "-P", "-j", str(job), "-o", "State"]).stdout
 
 
 def test_what_a_test_left_can_be_resumed(make_sandbox: MakeSandbox) -> None:

@@ -79,6 +79,7 @@ def plan(nodes: Sequence[Node], *, fresh: bool, has_saved_usage: bool) -> str:
             "/etc/slurm/slurmdbd.conf": _file(SLURMDBD_CONF, owner="slurm", mode=0o600),
             "/etc/slurm/slurm.key": _file(base64.b64encode(os.urandom(768)).decode(), owner="slurm", mode=0o600),
         },
+        "before_stop": PUT_JOBS_BACK,
         "steps": [asdict(step) for step in _steps(nodes, fresh, has_saved_usage)],
         "pid_files": [
             SLURMCTLD_PID,
@@ -116,6 +117,8 @@ def _steps(nodes: Sequence[Node], fresh: bool, has_saved_usage: bool) -> list[St
             Step(f"node {node.name}", ["true"], _settled(node), f"{LOGS}/slurmd.{node.name}.log", _slurmd_pid(node))
             for node in nodes
         ),
+        # After a crash only: a clean stop has put them back already.
+        *([] if fresh else [Step("jobs that were cut off", PUT_JOBS_BACK)]),
         # gres/gpu is known to slurmdbd only after slurmctld has registered.
         *([Step("pool rules", _sacctmgr("modify", "qos", pools, "set", *POOL_RULES))] if fresh else []),
     ]
@@ -130,6 +133,15 @@ def _slurmd_pid(node: Node) -> str:
     return f"/run/slurm/slurmd.{node.name}.pid"
 
 
+# The processes of running jobs end with the sandbox, but Slurm would count them as running until their time limit.
+# So they go back into the queue, as after the failure of a node; those that cannot are cancelled.
+PUT_JOBS_BACK = [
+    "sh",
+    "-c",
+    "squeue --noheader --states=RUNNING,SUSPENDED --format=%A | xargs -r -n1 scontrol requeue;"
+    "scancel --state=RUNNING; scancel --state=SUSPENDED;"
+    'for try in $(seq 50); do test -z "$(squeue --noheader --states=COMPLETING)" && break; sleep 0.1; done',
+]
 POOL_RULES = ("MinTRESPerJob=gres/gpu=1", "Flags=DenyOnLimit")
 
 

@@ -91,7 +91,7 @@ class Sandbox:
         self.build(report)
         with self.state.locked(lambda: report(f"waiting for another start or stop of {self.name}")):
             self._refuse_while_owned()
-            self._end(report)
+            self._end(report, cleanly=resume)
             settings, fresh = self._settings(resume, nodes, report)
             self.state.prepare(
                 settings, [b if isinstance(b, Bind) else Bind(Path(b[0]), b[1], b[2]) for b in binds], fresh=fresh
@@ -99,14 +99,17 @@ class Sandbox:
             try:
                 self._launch(settings, pdeathsig, pdeathsig and not resume, report)
             except BaseException:
-                self._end(report)
+                self._end(report, cleanly=False)
                 raise
             self.state.set_ready()
 
     def down(self, purge: bool = False, report: Report = silent) -> None:
-        """Stops the cluster cleanly, by force where that takes too long. `purge` also removes all it held."""
+        """Stops the cluster cleanly, by force where that takes too long; running jobs go back into the queue.
+
+        `purge` ends it at once and removes all it held.
+        """
         with self.state.locked(lambda: report(f"waiting for another start or stop of {self.name}")):
-            self._end(report)
+            self._end(report, cleanly=not purge)
             if purge:
                 self.state.remove()
 
@@ -300,10 +303,10 @@ class Sandbox:
                     return
                 report(f"{said['step']}: {said['seconds']:.1f} s")
 
-    def _end(self, report: Report) -> None:
-        """Ends what runs under this name: cleanly where it had come up, by force otherwise."""
+    def _end(self, report: Report, *, cleanly: bool) -> None:
+        """Ends what runs under this name: cleanly if that is wanted and it had come up, by force otherwise."""
         launcher, init = self.state.launcher(), self.state.init()
-        if init and self.state.is_ready():
+        if cleanly and init and self.state.is_ready():
             init.send(signal.SIGTERM)
             if not init.wait(STOP_SECONDS):
                 report(f"{self.name} does not stop by itself and is ended by force")

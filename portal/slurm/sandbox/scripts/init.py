@@ -5,6 +5,7 @@ config.py. What happens goes to the pipe named by SANDBOX_REPORT, one JSON objec
 "ready" or "failed".
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -44,7 +45,7 @@ def main() -> int:
         signals = hold_signals()
         report.write(json.dumps({"ready": True}) + "\n")
     wait_for_term(signals)
-    stop(plan["pid_files"])
+    stop(plan["before_stop"], plan["pid_files"])
     return 0
 
 
@@ -132,8 +133,12 @@ def wait_for_term(held: set[signal.Signals]) -> None:
             return
 
 
-def stop(pid_files: list[str]) -> None:
+def stop(before: list[str], pid_files: list[str]) -> None:
     """Ends the daemons one after the other, giving each the time to save its state."""
+    # With one of the daemons gone the commands would only wait.
+    if all(read_pid(name) and not has_ended(name) for name in pid_files):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(before, stdin=subprocess.DEVNULL, timeout=STOP_SECONDS, check=False)
     for pid_file in pid_files:
         pid = read_pid(pid_file)
         if pid is None or not is_running(pid):
