@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from portal.slurm.sandbox import Sandbox
-from tests.slurm_cluster import cluster, require_sandbox, unique_name
-
-__all__ = ["cluster"]
+from tests.slurm_cluster import require_sandbox, unique_name
 
 MakeSandbox = Callable[..., Sandbox]
 

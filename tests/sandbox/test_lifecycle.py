@@ -185,6 +185,7 @@ def test_a_job_that_was_cut_off_goes_back_into_the_queue(make_sandbox: MakeSandb
     if how == "clean":
         sandbox.down()
     else:
+        sandbox.run(["scontrol", "reconfigure"])  # which saves slurmctld's state, as it does by itself now and then
         os.kill(sandbox.status().pid or 0, signal.SIGKILL)
     sandbox.up(resume=True)
     wait_for("the rows", lambda: job_states(sandbox, job).split() == ["REQUEUED", "PENDING"])

@@ -32,10 +32,10 @@ def layer_root(cache: Path, name: str) -> Path:
 
 
 def layer_record(cache: Path, name: str) -> LayerRecord | None:
-    """The record of a layer, None where it has not been built."""
+    """The record of a layer, None where it has not been built (or not for this user)."""
     try:
         return LayerRecord(**json.loads((cache / name / RECORD).read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 

@@ -115,26 +115,28 @@ class Sandbox:
 
     def status(self) -> SandboxStatus:
         """How it is. Never raises."""
-        reason = host.unavailable_reason()
+        if reason := host.unavailable_reason():
+            # Who is not root may not even look into the folder.
+            versions = versions_of(self.release)
+            return SandboxStatus(self.name, self.release, "unavailable", reason, pid=None, versions=versions, nodes=())
         settings = self.state.settings()
         release = settings.release if settings else self.release
-        names = settings.layers if settings else tuple(layers(RELEASES[release], PythonInputs()))
+        names = settings.layers if settings else layers(RELEASES[release], PythonInputs())
         init = self.state.init()
-        up = self.state.is_ready()
-        if reason:
-            state = "unavailable"
-        elif not are_built(names):
-            state = "not built"
+        if self.state.is_ready():
+            state = "up"
+        elif init:
+            state = "starting"
         else:
-            state = "up" if up else "starting" if init else "down"
+            state = "down" if are_built(names) else "not built"
         return SandboxStatus(
             name=self.name,
             release=release,
             state=state,
-            unavailable=reason,
+            unavailable=None,
             pid=init.pid if init else None,
             versions=versions_of(release, names),
-            nodes=self._node_lines() if up else (),
+            nodes=self._node_lines() if state == "up" else (),
         )
 
     @property
@@ -320,7 +322,11 @@ class Sandbox:
         self.state.forget_processes()
 
     def _node_lines(self) -> tuple[str, ...]:
-        shown = self.run(["sinfo", "--noheader", "--Node", "--format=%N %t %G"], check=False, timeout=15)
+        try:
+            shown = self.run(["sinfo", "--noheader", "--Node", "--format=%N %t %G"], check=False, timeout=15)
+        except SandboxError:
+            # It went down meanwhile, or slurmctld does not answer.
+            return ()
         return tuple(dict.fromkeys(shown.stdout.splitlines()))
 
 
