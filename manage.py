@@ -4,7 +4,16 @@
 import os
 import sys
 
-NEEDS_NO_DATABASE = {"sandbox", "browserfiles", "catalogue", "makemigrations", "makemessages", "compilemessages", "help", "--version"}
+NEEDS_NO_DATABASE = {
+    "browserfiles",
+    "catalogue",
+    "compilemessages",
+    "help",
+    "makemessages",
+    "makemigrations",
+    "sandbox",
+    "--version",
+}
 
 
 def main() -> None:
