@@ -6,6 +6,7 @@ Used by `manage.py demo`, by the browser tests and by the benchmarks, so that al
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,8 +23,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 INSIDE_CHECKOUT = "/srv/portal"
 INSIDE_MANAGE = [PYTHON, f"{INSIDE_CHECKOUT}/manage.py"]
 INSIDE_SOCKETS = "/run/portal-db"
-# A child ends with whoever started it, also when that is killed.
-DIES_WITH_US = ["setpriv", "--pdeathsig", "TERM", "--"]
+# A child ends with whoever started it, also when that is killed, where the system can do so.
+DIES_WITH_US = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
 
 
 class StackError(Exception):
