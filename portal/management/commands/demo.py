@@ -34,9 +34,10 @@ class Command(BaseCommand):
         parser.add_argument("--reset", action="store_true", help="forget the demo's database and cluster, and end")
 
     def handle(self, *args: Any, port: int, host: str, reset: bool, **options: Any) -> None:
-        # What a signal interrupts must still be cleaned up, so both arrive as the same exception.
-        signal.signal(signal.SIGTERM, _interrupt)
-        signal.signal(signal.SIGHUP, _interrupt)
+        # What a signal interrupts must still be cleaned up, so all arrive as the same exception. (A shell that starts
+        # this in the background makes it ignore SIGINT.)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         demo = Demo(port, host)
         if reset:
             demo.forget()
