@@ -68,6 +68,7 @@ def needs_operator(at: datetime) -> list[str]:
         (dangers, _("Slurm does not enforce what budgets need.")),
         (refused, _("Slurm refused changes of accounts.")),
         (waiting, _("A plan waits for your confirmation.")),
+        (cluster.last_error or cluster.remarks, _("The worker reports something that it cannot mend by itself.")),
     ]
     return [str(sentence) for applies, sentence in conditions if applies]
 
