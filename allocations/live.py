@@ -12,7 +12,7 @@ def register_topics() -> None:
     register("project", _may_hear_project)
     register(
         "applications",
-        lambda user, key: user.can(Permission.APPLICATION_REVIEW) or user.can(Permission.APPLICATION_DECIDE),
+        lambda user, key: user.can(Permission.APPLICATION_VIEW) or user.can(Permission.APPLICATION_REVIEW),
     )
 
 

@@ -103,7 +103,9 @@ class CriterionFactory(DjangoModelFactory):
 
 
 class CallFactory(DjangoModelFactory):
-    """Open around `NOW`, for one pool, with two criteria weighing 60 and 40. `pools=[…]` names others."""
+    """Open around `NOW`, for one pool without a bound, with two criteria weighing 60 and 40 and one tier that goes the
+    whole way. `pools=[…]` names others, `tiers__reviews_needed=2` asks for more reviews, `tiers=False` leaves them to
+    the test."""
 
     class Meta:
         model = models.Call
@@ -116,11 +118,16 @@ class CallFactory(DjangoModelFactory):
     published_at = kst(2026, 2, 1)
     opens_at = kst(2026, 2, 2)
     closes_at = kst(2026, 12, 20, 18)
-    reviews_needed = 1
 
     @factory.post_generation
     def pools(self: Any, create: bool, extracted: Iterable[models.Pool] | None, **kwargs: Any) -> None:
-        self.pools.set(extracted or [PoolFactory()])
+        for pool in extracted or [PoolFactory()]:
+            CallPoolFactory(call=self, pool=pool)
+
+    @factory.post_generation
+    def tiers(self: Any, create: bool, extracted: bool | None, reviews_needed: int = 1, **kwargs: Any) -> None:
+        if extracted is not False:
+            TierFactory(call=self, reviews_needed=reviews_needed)
 
     @factory.post_generation
     def criteria(self: Any, create: bool, extracted: bool | None, **kwargs: Any) -> None:
@@ -130,8 +137,30 @@ class CallFactory(DjangoModelFactory):
         CriterionFactory(call=self, position=2, name_ko="자원 필요성", name_en="Need", weight=40)
 
 
+class CallPoolFactory(DjangoModelFactory):
+    """`gpu_seconds=` bounds what the call gives in the pool."""
+
+    class Meta:
+        model = models.CallPool
+
+    call = factory.SubFactory(CallFactory, pools=())
+    pool = factory.SubFactory(PoolFactory)
+
+
+class TierFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Tier
+
+    call = factory.SubFactory(CallFactory, tiers=False)
+    name_ko = "일반"
+    name_en = "Standard"
+    route = models.Tier.Route.FULL
+    reviews_needed = 1
+
+
 class ApplicationFactory(DjangoModelFactory):
-    """Complete and submitted; `status=ApplicationStatus.DRAFT` has no number yet. `hours=` is what is asked."""
+    """Complete, handed in and in scientific review; `status=ApplicationStatus.DRAFT` has no number yet. `hours=` is
+    what is asked."""
 
     class Meta:
         model = models.Application
@@ -143,7 +172,9 @@ class ApplicationFactory(DjangoModelFactory):
     call = factory.SubFactory(CallFactory)
     applicant = factory.SubFactory(UserFactory)
     institution = factory.SelfAttribute("applicant.institution")
-    status = ApplicationStatus.SUBMITTED
+    status = ApplicationStatus.REVIEW
+    status_since = kst(2026, 2, 22)
+    tier = factory.LazyAttribute(lambda row: row.call.tiers.first() if row.submitted else None)
     number = factory.Maybe("submitted", factory.Sequence(lambda n: f"2020-{n + 1:04d}"), None)
     title_ko = "철강 표면 결함 검출"
     title_en = "Finding defects on steel"
@@ -187,7 +218,8 @@ class ProposedMemberFactory(DjangoModelFactory):
 
 
 class ReviewFactory(DjangoModelFactory):
-    """Submitted, every criterion scored `score`; `submitted_at=None` is one in progress."""
+    """Submitted, every criterion scored `score`; `submitted_at=None` is one in progress, and with `declared_at=None`
+    besides one that is only assigned."""
 
     class Meta:
         model = models.Review
@@ -195,8 +227,8 @@ class ReviewFactory(DjangoModelFactory):
 
     application = factory.SubFactory(ApplicationFactory)
     reviewer = factory.SubFactory(UserFactory, roles=["reviewer"])
+    assigned_at = kst(2026, 2, 24)
     declared_at = kst(2026, 2, 25)
-    started_at = kst(2026, 2, 25)
     submitted_at = kst(2026, 2, 26)
     comment_to_applicant = "계획이 충실합니다."
     comment_to_panel = "선정을 권합니다."
@@ -312,3 +344,26 @@ class LedgerEntryFactory(DjangoModelFactory):
     reason = "선정"
     by = factory.SubFactory(UserFactory, roles=["decider"])
     at = kst(2026, 2, 28)
+
+
+class DecisionFactory(DjangoModelFactory):
+    """Selected as asked for and announced, the agreement to be made; `application__status=` and `outcome=` say
+    otherwise. `hours=` is the award in the call's first pool, 0 for none."""
+
+    class Meta:
+        model = models.Decision
+        skip_postgeneration_save = True
+
+    application = factory.SubFactory(ApplicationFactory, status=ApplicationStatus.OFFERED)
+    outcome = models.Decision.Outcome.AWARDED
+    reason_code = models.Decision.Reason.MERIT
+    decided_by = factory.SubFactory(UserFactory, roles=["decider"])
+    decided_at = kst(2026, 2, 27)
+    announced_at = kst(2026, 2, 28)
+
+    @factory.post_generation
+    def hours(self: Any, create: bool, extracted: int | None, **kwargs: Any) -> None:
+        if extracted != 0 and self.selects:
+            models.DecisionLine.objects.create(
+                decision=self, pool=self.application.call.pools.all()[0], awarded_gpu_seconds=(extracted or 960) * HOUR
+            )

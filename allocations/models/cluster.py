@@ -74,6 +74,8 @@ class Pool(models.Model):
     partitions = ArrayField(models.CharField(max_length=40))
     most_gpus_per_job = models.PositiveSmallIntegerField(_("most GPUs per job"), default=8)
     position = models.PositiveSmallIntegerField(default=0)
+    # What an hour here is worth when hours move between pools, in hundredths of a standard hour.
+    rate_hundredths = models.PositiveIntegerField(_("rate"), default=100)
 
     class Meta:
         ordering = ["position", "code"]

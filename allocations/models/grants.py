@@ -18,7 +18,10 @@ class Grant(models.Model):
     """Open from `starts_at` until just before `ends_at` (exclusive), unless suspended."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="grants")
-    application = models.OneToOneField(Application, on_delete=models.PROTECT, related_name="grant")
+    # None for one that was imported (services/bulk.py).
+    application = models.OneToOneField(
+        Application, on_delete=models.PROTECT, null=True, blank=True, related_name="grant"
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True, blank=True)
@@ -32,7 +35,12 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.project.code} · {self.application.number}"
+        return f"{self.project.code} · {self.reference}"
+
+    @property
+    def reference(self) -> str:
+        """The number of the application it follows from; the project's code where it was imported."""
+        return (self.application.number if self.application else None) or self.project.code
 
     def is_open(self, at: datetime) -> bool:
         return self.suspended_at is None and self.starts_at <= at < self.ends_at

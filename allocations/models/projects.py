@@ -21,7 +21,9 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.filter(Q(pi=user) | Q(pk__in=active.values("project")))
 
     def managed_by(self, user: User) -> ProjectQuerySet:
-        return self.filter(pi=user)
+        """Those the person leads or is the delegate of."""
+        delegated = Membership.objects.filter(user=user, status=Membership.Status.ACTIVE, is_delegate=True)
+        return self.filter(Q(pi=user) | Q(pk__in=delegated.values("project")))
 
 
 class Project(models.Model):
@@ -75,6 +77,8 @@ class Membership(models.Model):
     proposed_username = models.CharField(
         _("cluster user name"), max_length=31, blank=True, validators=[cluster_username_validator]
     )
+    # 과제 담당자(대리인): acts for the PI and succeeds where the PI leaves.
+    is_delegate = models.BooleanField(_("delegate of the PI"), default=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.INVITED)
     token = models.CharField(max_length=40, unique=True, default=_token, editable=False)
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")

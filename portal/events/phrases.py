@@ -12,7 +12,11 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-_phrases: dict[str, str | Promise] = {"person.joined": _("Signed up")}
+_phrases: dict[str, str | Promise] = {
+    "person.joined": _("Signed up"),
+    "institution.registered": _("Institution %(name)s registered, to be confirmed"),
+    "institution.confirmed": _("Institution %(name)s confirmed"),
+}
 
 
 def register(phrases: Mapping[str, str | Promise]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed, user_signed_up
-from django.conf import settings
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone, translation
@@ -19,12 +18,6 @@ from portal.people.models import Institution, User
 class AccountAdapter(DefaultAccountAdapter):
     def clean_email(self, email: str) -> str:
         return super().clean_email(email).lower()
-
-    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """In the language of the page that caused the mail, which the receiver is looking at."""
-        language = translation.get_language() or settings.LANGUAGE_CODE
-        with translation.override(language):
-            super().send_mail(template_prefix, email, context)
 
 
 @receiver(user_signed_up)

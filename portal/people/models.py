@@ -52,6 +52,12 @@ class Institution(models.Model):
     name_ko = models.CharField(_("Korean name"), max_length=120, unique=True)
     name_en = models.CharField(_("English name"), max_length=120)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    business_number = models.CharField(
+        _("Business registration number"), max_length=10, unique=True, null=True, blank=True
+    )
+    # False while it is only what an applicant wrote; the office confirms it with the first application.
+    confirmed = models.BooleanField(_("confirmed by the office"), default=True)
+    registered_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
     objects = InstitutionQuerySet.as_manager()
 
@@ -82,9 +88,6 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
-
-    def with_role(self, role: Role) -> models.QuerySet[User]:
-        return self.filter(is_active=True, role_assignments__role=role)
 
     def who_can(self, permission: Permission) -> models.QuerySet[User]:
         """Everybody whose role carries the permission (relations to a project aside)."""

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.core.files.base import ContentFile
 from django.test import Client
+from django.utils import translation
 
 from allocations.models import Application, Attachment, Call, Membership, Project, Review
 from portal.people.models import Institution, User
@@ -30,6 +31,13 @@ from tests.factories import (
 def now() -> Iterator[None]:
     """The views ask the clock; here it shows `NOW`."""
     with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def english() -> Iterator[None]:
+    """What services say outside of a page is said in English, whatever page a test opened before."""
+    with translation.override("en"):
         yield
 
 
