@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "portal.people",
     "portal.events",
     "portal.live",
+    "portal.post",
     "portal.web",
     "allocations",
     "accounting",
@@ -126,7 +127,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "portal.people.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "portal.post.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"login": "portal.people.sign_in.LoginForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
@@ -181,6 +183,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "portal.web.session.stale_form"
 SESSION_COOKIE_HTTPONLY = True
 
 # --- Slurm: read by the worker only; web processes never talk to Slurm ---

@@ -1,62 +1,55 @@
-"""The demo's mailbox: what the portal would have sent, read from the files that Django's file backend writes."""
+"""The demo's mailbox: every mail of the portal as its receiver reads it, from the outbox."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
-from itertools import islice
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
+from django import forms
 from django.conf import settings
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 
-MOST_MAILS = 50
-# What django.core.mail.backends.filebased writes after each message.
-SEPARATOR = b"-" * 79 + b"\n"
+from portal.post.kinds import MailKind
+from portal.post.models import Mail
+
+MAILS_A_PAGE = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
-    to: str
-    subject: str
-    sent_at: datetime
-    text: str
+class MailboxFilter(forms.Form):
+    kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[("", _("all")), *MailKind.choices])
+    text = forms.CharField(label=_("Search"), required=False, max_length=100)
+
+    field_order = ["to", "kind", "text"]
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        receivers = Mail.objects.order_by("to").values_list("to", flat=True).distinct()
+        choices = [("", _("all")), *((address, address) for address in receivers)]
+        self.fields["to"] = forms.ChoiceField(label=_("Recipient"), required=False, choices=choices)
+        self.order_fields(self.field_order)
+
+    def chosen(self) -> QuerySet[Mail]:
+        """The newest first; what cannot be read of the filter is left out of it."""
+        self.is_valid()
+        wanted = self.cleaned_data
+        mails = Mail.objects.select_related("within")
+        if wanted.get("to"):
+            mails = mails.filter(to=wanted["to"])
+        if wanted.get("kind"):
+            mails = mails.filter(kind=wanted["kind"])
+        if wanted.get("text"):
+            mails = mails.filter(Q(subject__icontains=wanted["text"]) | Q(body__icontains=wanted["text"]))
+        return mails
 
 
 def demo_mailbox(request: HttpRequest) -> HttpResponse:
-    folder = getattr(settings, "EMAIL_FILE_PATH", None)
-    if not settings.DEMO or folder is None:
+    if not settings.DEMO:
         raise Http404
-    return render(request, "mails/mailbox.html", {"mails": list(islice(_mails(Path(folder)), MOST_MAILS))})
-
-
-def _mails(folder: Path) -> Iterator[Mail]:
-    """The newest first."""
-    files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in files:
-        for raw in reversed(path.read_bytes().split(SEPARATOR)):
-            if raw.strip():
-                yield _parsed(raw)
-
-
-def _parsed(raw: bytes) -> Mail:
-    message = message_from_bytes(raw, policy=policy.default)
-    assert isinstance(message, EmailMessage)
-    body = message.get_body(("plain", "html"))
-    return Mail(
-        to=str(message["To"]),
-        subject=str(message["Subject"]),
-        sent_at=_moment(str(message["Date"])),
-        text=body.get_content() if body else "",
-    )
-
-
-def _moment(date: str) -> datetime:
-    """A Date header as a moment; `-0000`, which Django writes, means UTC."""
-    moment = parsedate_to_datetime(date)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    chosen = MailboxFilter(request.GET)
+    page = Paginator(chosen.chosen(), MAILS_A_PAGE).get_page(request.GET.get("page"))
+    context = {"filter": chosen, "page": page, "is_filtered": any(request.GET.values())}
+    return render(request, "mails/mailbox.html", context)

@@ -1,63 +1,116 @@
-"""Mails: after the act, in the receiver's language, with one link, and never in the way. And the demo's mailbox."""
+"""Every mail the portal can send, as it reads in both languages; the mailbox of the demo; choosing which mails come."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core import mail
-from django.db import transaction
+from django.conf import settings as portal_settings
+from django.template.loader import render_to_string
+from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
-from allocations.services.applications import application_submit
-from allocations.services.decisions import decision_award, decision_decline
-from allocations.services.members import member_invite, member_remind
-from tests.factories import HOUR, NOW, InvitationFactory, PoolFactory, ProjectFactory
+from allocations.mails import members
+from portal import schedule
+from portal.operations.state import needs_operator
+from portal.people.models import User
+from portal.post import models
+from portal.post.kinds import MailKind
+from portal.post.models import Mail, MailPreference
+from portal.post.sending import rendered
+from tests.factories import NOW, InvitationFactory, ProjectFactory, UserFactory
 
-
-@pytest.fixture
-def commit(django_capture_on_commit_callbacks):
-    return lambda: django_capture_on_commit_callbacks(execute=True)
+FOLDER = Path(portal_settings.BASE_DIR, "templates", "mails")
+TEMPLATES = sorted(path.name.removesuffix(".subject.txt") for path in FOLDER.glob("*.subject.txt"))
+LINK = "https://portal.example/there/"
+PREFERENCES = "https://portal.example/me/mails/"
+# Words that are the same in a Korean sentence.
+KEPT_WORDS = {"GPU", "KST", "Slurm", "PDF"}
 
 
 @pytest.fixture(autouse=True)
-def address(settings):
+def address(settings: Any) -> None:
     settings.PORTAL_URL = "https://portal.example"
 
 
-def test_a_submission_is_confirmed_in_the_applicants_language(draft, alice, commit, mailoutbox):
-    with commit():
-        application_submit(application=draft, by=alice, at=NOW)
-    (message,) = mailoutbox
-    assert message.to == [alice.email]
-    assert message.subject == "Application 2026-0001 received"
-    assert "960 GPU-hours" in message.body
-    assert f"https://portal.example/applications/{draft.pk}/\n" in message.body
+@pytest.fixture
+def commit(django_capture_on_commit_callbacks: Any) -> Any:
+    return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
-def test_a_decision_is_told_without_naming_anybody(reviewed, dana, rhee, commit, mailoutbox):
-    with commit():
-        decision_award(application=reviewed, awards={PoolFactory(): 500 * HOUR}, reason="Strong.", by=dana, at=NOW)
-    (message,) = mailoutbox
-    assert message.subject == "Application 2026-0001 selected"
-    assert "- H100 80GB: 500 GPU-hours" in message.body
-    assert "Strong." in message.body
-    assert dana.name_en not in message.body
-    assert rhee.name_en not in message.body
+class Anything:
+    """Stands for whatever a mail tells of: moments where the name says so, amounts, else more of the same."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name.endswith(("_at", "_on", "due", "deadline")):
+            return NOW
+        if "seconds" in name:
+            return 3600
+        if name == "link":
+            return LINK
+        return Anything()
+
+    def __str__(self) -> str:
+        return "7"
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[Anything]:
+        return iter([Anything()])
 
 
-def test_declining_gives_the_reason(reviewed, dana, commit, mailoutbox):
-    with commit():
-        decision_decline(application=reviewed, reason='Not this time: "full" & <busy>', by=dana, at=NOW)
-    assert 'Not this time: "full" & <busy>' in mailoutbox[0].body
+class Everything(dict[str, Any]):
+    """A context in which nothing is missing."""
+
+    def __init__(self, template: str) -> None:
+        names = set(re.findall(r"[a-z_]+", (FOLDER / f"{template}.txt").read_text()))
+        names |= set(re.findall(r"[a-z_]+", (FOLDER / f"{template}.subject.txt").read_text()))
+        super().__init__({name: getattr(Anything(), name) for name in names - {"link", "receiver", "forloop"}})
 
 
-def test_an_invitation_goes_to_the_address_with_the_link(project, alice, commit, mailoutbox):
-    with commit():
-        membership = member_invite(project=project, email="eve@x.example", name="이브", by=alice, at=NOW)
-    (message,) = mailoutbox
-    assert message.to == ["eve@x.example"]
-    assert f"https://portal.example/invitations/{membership.token}/" in message.body
+@pytest.fixture
+def letter(db: None) -> Any:
+    def written(template: str, language: str) -> tuple[str, str]:
+        receiver = UserFactory(name_ko="김하늘", name_en="Alice Kim", language=language)
+        with translation.override(language):
+            return rendered(f"mails/{template}", receiver=receiver, **Everything(template) | {"link": LINK})
+
+    return written
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_mail_has_a_greeting_one_link_and_an_end(letter: Any, template: str, language: str) -> None:
+    subject, body = letter(template, language)
+    lines = body.splitlines()
+    assert subject.strip()
+    assert re.findall(r"https?://\S+", body) == [LINK, PREFERENCES]
+    assert "\n\n\n" not in body
+    assert lines[0].startswith("Dear ") if language == "en" else lines[0].endswith("님께")
+    assert lines[-4] == ("Pohang AI Accelerator Center" if language == "en" else "포항 AI가속기 센터")
+    assert lines[-1].endswith(PREFERENCES)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_korean_mail_is_korean_throughout(letter: Any, template: str) -> None:
+    subject, body = letter(template, "ko")
+    text = re.sub(r"https?://\S+|\S+@\S+", "", f"{subject}\n{body}").replace("AI가속기", "")
+    assert set(re.findall(r"[A-Za-z]{2,}", text)) <= KEPT_WORDS
+    assert re.search("[가-힣]", subject)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_mail_is_plain_text_not_markup(template: str) -> None:
+    for name in (f"{template}.txt", f"{template}.subject.txt"):
+        assert "{% autoescape off %}" in (FOLDER / name).read_text()
 
 
 @pytest.mark.parametrize(("email", "title"), [("bob@postech.ac.kr", "Finding defects"), ("new@x.example", "철강 표면")])
@@ -65,62 +118,127 @@ def test_an_invitation_is_in_the_language_of_who_is_known_else_in_korean(email, 
     bob.language = "en"
     bob.save()
     with commit():
-        member_invite(project=ProjectFactory(pi=alice), email=email, by=alice, at=NOW)
+        members.invited(InvitationFactory(project=ProjectFactory(pi=alice), email=email))
+    assert mailoutbox[0].to == [email]
     assert title in mailoutbox[0].body
 
 
-def test_an_invitation_can_be_sent_again(project, alice, browser, commit, mailoutbox):
-    membership = InvitationFactory(project=project)
-    with commit():
-        browser(alice).post(reverse("member_remind", args=["p26001", membership.pk]))
-    assert [message.to for message in mailoutbox] == [[membership.email]]
-    with commit():
-        member_remind(membership=membership, by=alice, at=NOW)
-    assert membership.token in mailoutbox[1].body
+# --- the demo's mailbox ------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_sent_for_an_act_that_did_not_happen(draft, alice, mailoutbox, commit):
-    with commit(), suppress(RuntimeError), transaction.atomic():
-        application_submit(application=draft, by=alice, at=NOW)
-        raise RuntimeError
-    assert mailoutbox == []
+def written(subject: str, to: str = "alice@postech.ac.kr", minutes: int = 0, **values: Any) -> Mail:
+    at = NOW + timedelta(minutes=minutes)
+    told = {"kind": MailKind.STEP, "language": "ko", "body": "Text", "created_at": at, "sent_at": at} | values
+    return Mail.objects.create(subject=subject, to=to, **told)
 
 
-def test_a_mail_server_that_fails_does_not_undo_the_act(draft, alice, commit, settings, caplog):
-    settings.EMAIL_BACKEND = "tests.allocations.test_mails.Broken"
-    with commit():
-        application_submit(application=draft, by=alice, at=NOW)
-    draft.refresh_from_db()
-    assert draft.status == "submitted"
-    assert "could not be sent" in caplog.text
+@pytest.fixture
+def mailbox(db: None, browser: Any, settings: Any) -> Any:
+    settings.DEMO = True
+
+    def page(**chosen: str) -> str:
+        return browser().get(reverse("demo_mailbox"), chosen).content.decode()
+
+    return page
 
 
-class Broken:
-    def __init__(self, **options):
-        pass
-
-    def send_messages(self, messages):
-        raise ConnectionRefusedError("no mail server")
-
-
-def test_the_demos_mailbox_shows_the_newest_first_with_links(db, browser, settings, tmp_path):
-    settings.DEMO, settings.EMAIL_FILE_PATH = True, tmp_path / "mail"
-    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-    mail.send_mail("첫 번째 안내", "Open https://portal.example/a/ <b>", None, ["alice@postech.ac.kr"])
-    with mail.get_connection() as connection:
-        for subject in ["Second", "Third"]:
-            mail.EmailMessage(subject, "Text", to=["bob@postech.ac.kr"], connection=connection).send()
-    page = browser().get(reverse("demo_mailbox")).content.decode()
-    assert page.index("Third") < page.index("Second") < page.index("첫 번째 안내")
+def test_the_mailbox_shows_the_newest_first_with_links(mailbox):
+    written("First", body="Open https://portal.example/a/ <b>")
+    written("Second", minutes=1)
+    page = mailbox()
+    assert page.index("Second") < page.index("First")
     assert '<a href="https://portal.example/a/" rel="nofollow">' in page
     assert "&lt;b&gt;" in page
 
 
-def test_an_empty_mailbox_says_so(db, browser, settings, tmp_path):
-    settings.DEMO, settings.EMAIL_FILE_PATH = True, tmp_path / "none"
-    assert "No mails yet" in browser().get(reverse("demo_mailbox")).content.decode()
+def test_the_mailbox_says_what_became_of_a_mail(mailbox):
+    written("One", sent_at=None, due_at=NOW)
+    written("Two", sent_at=None, due_at=NOW, daily=True)
+    written("Three", within=written("Four"))
+    written("Five", sent_at=None, tries=models.MOST_TRIES)
+    page = mailbox()
+    for said in ("Not sent yet", "Waits for the mail of the day", "Part of the mail of the day", "Could not be sent"):
+        assert said in page
+
+
+def test_the_mailbox_can_be_searched(mailbox):
+    written("Steel")
+    written("Battery", to="bob@postech.ac.kr", kind=MailKind.TASK, body="cells")
+    for chosen in ({"to": "bob@postech.ac.kr"}, {"kind": "task"}, {"text": "CELLS"}, {"text": "batt"}):
+        page = mailbox(**chosen)
+        assert "<strong>Battery</strong>" in page
+        assert "<strong>Steel</strong>" not in page
+    assert "No mail fits" in mailbox(text="nothing of the kind")
+    assert "<strong>Steel</strong>" in mailbox(kind="nonsense")
+
+
+def test_the_mailbox_has_pages_and_a_bounded_number_of_questions(mailbox, django_assert_max_num_queries):
+    for number in range(45):
+        written(f"Mail {number}", minutes=number)
+    with django_assert_max_num_queries(4):
+        first = mailbox()
+    assert "<strong>Mail 44</strong>" in first
+    assert "<strong>Mail 24</strong>" not in first
+    assert "<strong>Mail 24</strong>" in mailbox(page="2")
+
+
+def test_an_empty_mailbox_says_so(mailbox):
+    assert "No mails yet" in mailbox()
 
 
 def test_outside_a_demo_there_is_no_mailbox(db, browser, settings):
     settings.DEMO = False
     assert browser().get(reverse("demo_mailbox")).status_code == 404
+
+
+# --- choosing ----------------------------------------------------------------------------------------------------
+
+
+def chosen_by(user: User) -> dict[str, str]:
+    return dict(MailPreference.objects.filter(user=user).values_list("kind", "delivery"))
+
+
+def test_which_mails_come_is_chosen_on_a_page_of_ones_own(browser, alice, oh):
+    client: Client = browser(alice)
+    page = client.get(reverse("mail_preferences")).content.decode()
+    assert "Decisions on your applications and grants" in page
+    assert "News for the office" not in page
+    choice = {"task": "at_once", "step": "daily", "reminder": "off"}
+    assert client.post(reverse("mail_preferences"), choice | {"decision": "off"}).status_code == 302
+    assert chosen_by(alice) == choice
+    assert "News for the office" in browser(oh).get(reverse("mail_preferences")).content.decode()
+
+
+def test_a_nonsensical_choice_is_refused(browser, alice):
+    client: Client = browser(alice)
+    assert "There are" in client.post(reverse("mail_preferences"), {"task": "never"}).content.decode()
+    assert chosen_by(alice) == {}
+
+
+def test_the_profile_leads_to_the_choice(browser, alice):
+    assert f'href="{reverse("mail_preferences")}"' in browser(alice).get(reverse("profile")).content.decode()
+
+
+# --- the worker and the operator ---------------------------------------------------------------------------------
+
+
+def test_the_worker_sends_what_is_due(db, mailoutbox):
+    written("Late", sent_at=None, due_at=NOW)
+    (chore,) = [task for task in schedule.tasks() if task.name == "post"]
+    assert isinstance(chore, schedule.Chore)
+    chore.do()
+    assert [message.subject for message in mailoutbox] == ["Late"]
+
+
+def test_the_operator_hears_of_mails_that_could_not_be_sent(db):
+    said = "Mails could not be sent: please look at the mail server."
+    written("Lost", sent_at=None, tries=models.MOST_TRIES)
+    with translation.override("en"):
+        assert said in needs_operator(NOW)
+        assert said not in needs_operator(NOW + timedelta(days=8))
+
+
+def test_the_line_about_preferences_is_the_only_part_without_a_subject() -> None:
+    parts = {path.name for path in FOLDER.glob("*.txt") if not path.name.endswith(".subject.txt")}
+    assert parts - {f"{name}.txt" for name in TEMPLATES} == {"preferences_line.txt"}
+    assert render_to_string("mails/preferences_line.txt", {"link": LINK}).strip().endswith(LINK)
