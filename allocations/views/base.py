@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from portal.people.models import User
 from portal.people.permissions import Permission
+from portal.web.session import ask_to_sign_in
 
 Arguments = ParamSpec("Arguments")
 
@@ -25,8 +25,15 @@ View = Callable[Concatenate[SignedInRequest, Arguments], HttpResponseBase]
 
 
 def signed_in(view: View[Arguments]) -> Callable[..., Any]:
-    """Ask who is not signed in to do so, and come back."""
-    return login_required(view)
+    """Ask who is not signed in to do so, and come back; what they had just sent is not lost."""
+
+    @wraps(view)
+    def guarded(request: SignedInRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return ask_to_sign_in(request)
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 def requires(permission: Permission) -> Callable[[View[Arguments]], Callable[..., Any]]:
@@ -39,6 +46,6 @@ def requires(permission: Permission) -> Callable[[View[Arguments]], Callable[...
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        return login_required(guarded)
+        return signed_in(guarded)
 
     return decorate

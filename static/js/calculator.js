@@ -1,47 +1,91 @@
-/* The application form's calculator, live: GPUs × hours × runs. The server computes the same on saving, in whole
-   minutes; this only shows it sooner, and lets the requested amount follow until somebody writes another one. */
+/* The application form's calculators, live, one for each GPU kind: GPUs × hours × runs with a margin, and from model
+   size and tokens. The server computes the same on saving, in whole minutes (allocations/calculators.py); this only
+   shows it sooner, and lets the requested amount follow until somebody writes another one. */
 
 (() => {
   "use strict";
 
-  const part = document.querySelector("[data-calculator]");
-  if (!part) return;
-  const input = (name) => part.querySelector(`[name="${name}"]`);
-  const [gpus, hours, runs, requested] = ["gpus_per_job", "hours_per_run", "runs", "requested_hours"].map(input);
-  const product = part.querySelector("[data-calculator-product]");
-  const differs = part.querySelector("[data-calculator-differs]");
   const format = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
-
   const written = (field) => Number(field.value.replaceAll(",", "").trim() || NaN);
   const asWritten = (gpuMinutes) => String(Math.round((gpuMinutes * 100) / 60) / 100);
 
-  function gpuMinutes() {
-    const minutes = written(gpus) * Math.round(written(hours) * 60) * written(runs);
-    return Number.isFinite(minutes) && minutes > 0 ? minutes : null;
+  /** Writing by script says so, for the autosave and for what the pool has free. */
+  function write(field, text) {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  let last = gpuMinutes();
+  function runs(part) {
+    const input = (name) => part.querySelector(`[name="${part.dataset.prefix}-${name}"]`);
+    const [gpus, hours, count, margin, requested] = ["gpus_per_job", "hours_per_run", "runs", "margin", "requested"].map(input);
+    const product = part.querySelector("[data-calculator-product]");
+    const differs = part.querySelector("[data-calculator-differs]");
 
-  function show() {
-    const minutes = gpuMinutes();
-    product.textContent = minutes === null ? "–" : format.format(minutes / 60);
-    differs.hidden = minutes === null || Math.round(written(requested) * 60) === minutes;
+    function gpuMinutes() {
+      const minutes = written(gpus) * Math.round(written(hours) * 60) * written(count);
+      const percent = margin.value.trim() ? written(margin) : 0;
+      const whole = Math.ceil((minutes * (100 + percent)) / 100);
+      return Number.isFinite(whole) && whole > 0 ? whole : null;
+    }
+
+    let last = gpuMinutes();
+
+    function show() {
+      const minutes = gpuMinutes();
+      product.textContent = minutes === null ? "–" : format.format(minutes / 60);
+      differs.hidden = minutes === null || Math.round(written(requested) * 60) === minutes;
+    }
+
+    function recalculate() {
+      const minutes = gpuMinutes();
+      const followed = !requested.value.trim() || (last !== null && requested.value.trim() === asWritten(last));
+      if (minutes !== null && followed) write(requested, asWritten(minutes));
+      if (minutes !== null) last = minutes;
+      show();
+    }
+
+    for (const field of [gpus, hours, count, margin]) field.addEventListener("input", recalculate);
+    requested.addEventListener("input", show);
+    show();
+    return requested;
   }
 
-  function recalculate() {
-    const minutes = gpuMinutes();
-    const followed = !requested.value.trim() || (last !== null && requested.value.trim() === asWritten(last));
-    if (minutes !== null && followed) requested.value = asWritten(minutes);
-    if (minutes !== null) last = minutes;
+  function training(part, requested) {
+    const box = part.querySelector("[data-training]");
+    if (!box) return;
+    const [parameters, tokens, efficiency] = ["parameters", "tokens", "efficiency"].map((name) =>
+      box.querySelector(`[data-training-${name}]`),
+    );
+    const result = box.querySelector("[data-training-result]");
+    const take = box.querySelector("[data-training-take]");
+
+    function gpuMinutes() {
+      const flop = 6 * written(parameters) * written(tokens) * 1e8;
+      const minutes = Math.ceil(flop / (Number(box.dataset.peakTflops) * written(efficiency) * 60));
+      return Number.isFinite(minutes) && minutes > 0 ? minutes : null;
+    }
+
+    function show() {
+      const minutes = gpuMinutes();
+      result.textContent = minutes === null ? "–" : format.format(minutes / 60);
+      take.disabled = minutes === null;
+    }
+
+    for (const field of [parameters, tokens, efficiency]) field.addEventListener("input", show);
+    take.addEventListener("click", () => {
+      write(requested, asWritten(gpuMinutes()));
+      requested.dispatchEvent(new Event("change", { bubbles: true }));
+      requested.focus();
+    });
+    box.hidden = false;
     show();
   }
 
-  // The server then takes the amount as it is written: it need not guess whether it was meant to follow.
+  const parts = document.querySelectorAll("[data-calculator]");
+  for (const part of parts) training(part, runs(part));
+
+  // The server then takes amounts as they are written: it need not guess whether they were meant to follow.
   const live = document.createElement("input");
   Object.assign(live, { type: "hidden", name: "calculator", value: "live" });
-  part.append(live);
-
-  for (const field of [gpus, hours, runs]) field.addEventListener("input", recalculate);
-  requested.addEventListener("input", show);
-  show();
+  parts[0]?.append(live);
 })();

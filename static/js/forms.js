@@ -48,7 +48,8 @@
   const changed = (form) => asLoaded.has(form) && asLoaded.get(form) !== content(form);
 
   window.addEventListener("beforeunload", (event) => {
-    const guarded = [...document.querySelectorAll("form[data-guard]")];
+    // What is saved by itself has a guard of its own (autosave.js).
+    const guarded = [...document.querySelectorAll("form[data-guard]:not([data-autosave])")];
     if (guarded.some((form) => !form.dataset.sending && changed(form))) event.preventDefault();
   });
 

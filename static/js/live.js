@@ -28,6 +28,21 @@
     }
   }
 
+  /* A section that is being put in place hears nothing until htmx has settled it: what came meanwhile is said again. */
+  const settling = new Set();
+  let missed = [];
+
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => detail.shouldSwap && settling.add(detail.xhr));
+  for (const done of ["htmx:afterSettle", "htmx:swapError"]) {
+    document.body.addEventListener(done, ({ detail }) => {
+      settling.delete(detail.xhr);
+      if (settling.size) return;
+      const again = missed;
+      missed = [];
+      for (const { topic, action } of again) tell(topic, action);
+    });
+  }
+
   function catchUp() {
     document.body.dispatchEvent(new CustomEvent("live", { bubbles: true, detail: { topic: "", action: "connected" } }));
     for (const kind of new Set(topics.map((topic) => topic.split(":")[0]))) {
@@ -45,6 +60,7 @@
       hint.textContent = "";
       catchUp();
     } else {
+      if (settling.size) missed.push(message);
       tell(message.topic, message.action);
     }
   }

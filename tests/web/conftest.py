@@ -16,5 +16,7 @@ def chromium() -> Iterator[Browser]:
     if not chromium_path():
         reason = "Chromium is not installed."
         pytest.fail(reason) if os.environ.get("REQUIRE_SLURM") == "1" else pytest.skip(reason)
-    with browser() as started:
+    # Playwright keeps an event loop in this thread, where Django would else refuse to ask its database.
+    with pytest.MonkeyPatch.context() as environment, browser() as started:
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         yield started

@@ -9,6 +9,7 @@ from django.urls import path
 
 from portal.urls import urlpatterns as portal_urlpatterns
 from portal.web.views import components
+from tests.web import tiny_form
 
 LIVE_PAGE = """{% extends "base.html" %}
 {% block live_topics %}project:p26001 operations{% endblock %}
@@ -42,6 +43,9 @@ urlpatterns = [
     path("broken/", broken),
     path("live-page/", live_page),
     path("live-part/", live_part),
+    path("tiny/", tiny_form.page),
+    path("tiny/short/", tiny_form.short),
+    path("tiny/sent/", tiny_form.sent),
     path("components/", components, name="components"),
     *portal_urlpatterns,
 ]

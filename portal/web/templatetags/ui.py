@@ -34,6 +34,13 @@ register.inclusion_tag("parts/form_errors.html", name="form_errors", takes_conte
 # Which kind of badge a stored status wears; what is not listed is neutral.
 STATUS_KINDS = {
     "submitted": "info",
+    "returned": "warning",
+    "technical": "pending",
+    "review": "pending",
+    "panel": "pending",
+    "decided": "pending",
+    "reserve": "info",
+    "offered": "success",
     "awarded": "success",
     "in_force": "success",
     "active": "success",
