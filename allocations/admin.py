@@ -1,6 +1,7 @@
-"""What operators set up until it has pages of its own: calls with their criteria, and pools.
+"""What has no page of its own: pools, which are set up together with the cluster.
 
-Applications, decisions, grants and the ledger are shown as they are: their acts happen on the portal's pages only.
+Calls, applications, grants and the ledger are shown as they are: their acts happen on the portal's pages only, where
+each leaves an Event.
 """
 
 from __future__ import annotations
@@ -10,18 +11,6 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from allocations import models
-
-
-class CriterionInline(admin.TabularInline):
-    model = models.Criterion
-    extra = 0
-
-
-@admin.register(models.Call)
-class CallAdmin(admin.ModelAdmin):
-    list_display = ["title_ko", "published_at", "opens_at", "closes_at", "reviews_needed"]
-    filter_horizontal = ["pools"]
-    inlines = [CriterionInline]
 
 
 @admin.register(models.Pool)
@@ -38,6 +27,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+@admin.register(models.Call)
+class CallAdmin(ReadOnlyAdmin):
+    list_display = ["title_ko", "track", "published_at", "opens_at", "closes_at"]
+    search_fields = ["title_ko", "title_en"]
+
+
+@admin.register(models.ConsentText)
+class ConsentTextAdmin(ReadOnlyAdmin):
+    list_display = ["code", "version", "title_ko", "stage", "required", "retired"]
 
 
 @admin.register(models.Application)

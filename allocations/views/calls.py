@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from allocations.models import Application, Call
-from allocations.selectors import calls_listed
-from allocations.workflow import ApplicationStatus
+from allocations.models import Call, CallDocument
+from allocations.selectors.calls import call_page, calls_listed, own_applications
+from portal.people.permissions import Permission
 
 
 def call_list(request: HttpRequest) -> HttpResponse:
@@ -18,20 +20,21 @@ def call_list(request: HttpRequest) -> HttpResponse:
 
 def call_detail(request: HttpRequest, pk: int) -> HttpResponse:
     at = timezone.now()
-    call = get_object_or_404(Call.objects.published(at), pk=pk)
-    context = {
-        "call": call,
-        "is_open": call.is_open(at),
-        "days_left": (call.closes_at - at).days,
-        "draft": None,
-        "lacks_institution": False,
-        "contact": settings.DEFAULT_FROM_EMAIL,
-    }
+    published = Call.objects.published(at).select_related("programme").prefetch_related("documents")
+    call = get_object_or_404(published, pk=pk)
+    context: dict[str, Any] = {"call": call, "page": call_page(call, at)}
     if request.user.is_authenticated:
-        own = Application.objects.filter(call=call, applicant=request.user)
-        context |= {
-            "draft": own.filter(status=ApplicationStatus.DRAFT).first(),
-            "submitted": own.exclude(status__in=[ApplicationStatus.DRAFT, ApplicationStatus.WITHDRAWN]),
-            "lacks_institution": request.user.institution_id is None,
-        }
+        context |= own_applications(call, request.user)
+        context["lacks_institution"] = request.user.institution_id is None
     return render(request, "calls/detail.html", context)
+
+
+def call_document(request: HttpRequest, pk: int, document_pk: int) -> HttpResponseBase:
+    """A document of a published call for everybody; of a draft for who writes it."""
+    calls = Call.objects.all()
+    if not (request.user.is_authenticated and request.user.can(Permission.CALL_EDIT)):
+        calls = calls.published(timezone.now())
+    document = get_object_or_404(CallDocument.objects.filter(call__in=calls), pk=document_pk, call=pk)
+    return FileResponse(
+        document.file.open("rb"), as_attachment=True, filename=document.name, content_type=document.content_type
+    )
