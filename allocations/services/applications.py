@@ -2,81 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
-from functools import partial
+from datetime import datetime
 
-from django.core.files import File
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from allocations import mails
-from allocations.models import Application, Attachment, Call, Pool, ProposedMember, RequestLine
-from allocations.permissions import can_with_application
-from allocations.services.completeness import problems
+from allocations.mails import applications as mails
+from allocations.mails import office as office_mails
+from allocations.models import Application, Call, Project, Tier
+from allocations.selectors.reports import reports_overdue
+from allocations.services.completeness import problems, tier_for
+from allocations.services.deadlines import due_after
+from allocations.services.decisions import decision_by_rule
+from allocations.services.drafts import Draft, DraftGrant, DraftLine, DraftMember, Upload, copy_into, store
 from allocations.services.numbers import application_number
 from allocations.services.outcomes import Incomplete, Refused
-from allocations.workflow import ApplicationStatus, LostRace, advance
+from allocations.services.versions import version_store
+from allocations.workflow import WRITABLE, Action, ApplicationStatus, LostRace, advance, transition
 from portal.events.services import record
 from portal.people.models import User
-from portal.people.permissions import Permission
 
-
-@dataclass(frozen=True, slots=True)
-class DraftMember:
-    email: str
-    name: str = ""
-    cluster_username: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file whose content was recognised as `content_type` (forms/attachments.py)."""
-
-    file: File[bytes]
-    name: str
-    content_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """Everything an applicant writes. What is missing stays missing; `requested_gpu_seconds` of None is the product."""
-
-    title_ko: str = ""
-    title_en: str = ""
-    summary: str = ""
-    purpose: str = ""
-    starts_on: date | None = None
-    ends_on: date | None = None
-    pool: Pool | None = None
-    gpus_per_job: int | None = None
-    minutes_per_run: int | None = None
-    runs: int | None = None
-    requested_gpu_seconds: int | None = None
-    members: tuple[DraftMember, ...] = ()
-    upload: Upload | None = None
-    remove_attachment: bool = False
+__all__ = [
+    "Draft",
+    "DraftGrant",
+    "DraftLine",
+    "DraftMember",
+    "Upload",
+    "application_save",
+    "application_start",
+    "application_submit",
+    "application_withdraw",
+]
 
 
 @transaction.atomic
-def application_start(*, call: Call, by: User, at: datetime) -> Application:
+def application_start(
+    *, call: Call, by: User, at: datetime, clone_of: Application | None = None, renews: Project | None = None
+) -> Application:
     """A new draft, or the untouched one that a double click has just made.
 
-    Raises Refused where the call is not open or the person belongs to no institution.
+    `clone_of` is an earlier application of the person's whose texts are taken over. `renews` is a project they lead,
+    which a grant would go to; its last application is taken over. Raises Refused where the call is not open, the
+    person belongs to no institution, owes a final report, or may not take over what they named.
     """
-    _require_open(call, at)
-    if by.institution is None:
-        raise Refused(_("Your e-mail address belongs to no institution registered here."))
-    User.objects.select_for_update().get(pk=by.pk)
-    untouched = Application.objects.filter(call=call, applicant=by, status=ApplicationStatus.DRAFT, revision=0)
-    if existing := untouched.first():
-        return existing
-    application = Application.objects.create(
-        call=call, applicant=by, institution=by.institution, created_at=at, updated_at=at
+    _require_may_start(by, at)
+    earlier = _earlier(by, clone_of, renews)
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    call = _held_open(call, at)
+    untouched = Application.objects.filter(
+        call=call, applicant=by, status=ApplicationStatus.DRAFT, revision=0, renews=renews
     )
-    record("application.started", target=application, by=by, at=at)
+    application = untouched.first() or _draft_create(call, by, renews, at)
+    if earlier is not None:
+        copy_into(application, earlier, at)
     return application
 
 
@@ -84,113 +63,119 @@ def application_start(*, call: Call, by: User, at: datetime) -> Application:
 def application_save(*, application: Application, draft: Draft, revision: int, by: User, at: datetime) -> Application:
     """Store the draft as it is, complete or not. `revision` is the one the writer started from.
 
-    Raises LostRace where it was saved elsewhere meanwhile, or is no draft any more; nothing is changed then.
+    Raises LostRace where it was saved elsewhere meanwhile or can no longer be written in, and Refused where a file
+    cannot be kept; nothing is changed then.
     """
     _require_applicant(application, by)
-    current = Application.objects.filter(pk=application.pk, status=ApplicationStatus.DRAFT, revision=revision)
-    saved = current.update(
-        title_ko=draft.title_ko,
-        title_en=draft.title_en,
-        summary=draft.summary,
-        purpose=draft.purpose,
-        starts_on=draft.starts_on,
-        ends_on=draft.ends_on,
-        updated_at=at,
-        revision=F("revision") + 1,
+    current = (
+        Application.objects.select_for_update(of=("self",), no_key=True)
+        .filter(pk=application.pk, status__in=WRITABLE, revision=revision)
+        .select_related("call")
+        .first()
     )
-    if not saved:
-        raise LostRace(ApplicationStatus.DRAFT)
-    _store_line(application, draft)
-    _store_members(application, draft)
-    _store_attachment(application, draft, at)
+    if current is None:
+        raise LostRace(Action.SUBMIT)
+    store(current, draft, at)
+    current.revision += 1
+    current.updated_at = at
+    current.save()
     application.refresh_from_db()
     return application
 
 
 @transaction.atomic
 def application_submit(*, application: Application, by: User, at: datetime) -> Application:
-    """Hand the application in and give it its number.
+    """Hand the application in, for the first time or corrected. What the rule of its tier decides is decided at once.
 
-    Raises Incomplete with every problem, Refused after the deadline, LostRace where it is no draft any more.
+    Raises Incomplete with every problem, Refused where the call is closed or it is not the person's, LostRace where
+    it was submitted or withdrawn meanwhile.
     """
     _require_applicant(application, by)
-    locked = Application.objects.select_for_update(of=("self",)).select_related("call").get(pk=application.pk)
-    if locked.status != ApplicationStatus.DRAFT:
-        raise LostRace(ApplicationStatus.SUBMITTED)
-    _require_open(locked.call, at)
-    if found := problems(locked, timezone.localdate(at)):
+    rows = Application.objects.select_for_update(of=("self",), no_key=True).select_related("call")
+    application = rows.get(pk=application.pk)
+    first = application.status == ApplicationStatus.DRAFT
+    action = Action.SUBMIT if first else Action.RESUBMIT
+    if transition(action, application.status) is None:
+        raise LostRace(action)
+    if first:
+        # Person before call: the order in which everything locks (services/room.py).
+        User.objects.select_for_update(no_key=True).get(pk=by.pk)
+        application.call = _held_open(application.call, at)
+    found = problems(application, timezone.localdate(at))
+    if found:
         raise Incomplete(found)
-    advance(application, ApplicationStatus.SUBMITTED, number=application_number(at), submitted_at=at, updated_at=at)
-    record("application.submitted", target=application, by=by, at=at, number=application.number)
-    mails.submitted(application)
+    advance(
+        application,
+        action,
+        at=at,
+        due_at=due_after(action, application.call, at),
+        number=application.number or application_number(at),
+        submitted_at=application.submitted_at or at,
+        tier=tier_for(application),
+    )
+    application.corrections.filter(answered_at=None).update(answered_at=at)
+    version_store(application=application, at=at)
+    event = "application.submitted" if first else "application.resubmitted"
+    record(event, target=application, by=by, at=at, number=application.number)
+    mails.submitted(application) if first else mails.resubmitted(application)
+    if application.tier is not None and application.tier.route == Tier.Route.RULE:
+        decision_by_rule(application=application, at=at)
+        application.refresh_from_db()
+    office_mails.arrived(application, corrected=not first)
     return application
 
 
 @transaction.atomic
 def application_withdraw(*, application: Application, by: User, at: datetime) -> Application:
-    """Take the application back, as long as it is not decided. Raises LostRace where it is."""
+    """Take the application back, as long as nothing was announced. Raises LostRace where that is so."""
     _require_applicant(application, by)
-    advance(application, ApplicationStatus.WITHDRAWN, updated_at=at)
+    advance(application, Action.WITHDRAW, at=at)
     record("application.withdrawn", target=application, by=by, at=at)
     return application
 
 
 def _require_applicant(application: Application, by: User) -> None:
-    if not can_with_application(by, Permission.APPLICATION_EDIT, application):
+    if application.applicant_id != by.pk:
         raise Refused(_("Only the applicant may do this."))
 
 
-def _require_open(call: Call, at: datetime) -> None:
-    if not call.is_open(at):
+def _held_open(call: Call, at: datetime) -> Call:
+    """The call as it stands, kept so until the transaction ends: what may change of it depends on who has begun.
+    Raises Refused where it takes no applications."""
+    held = Call.objects.select_for_update(no_key=True).filter(pk=call.pk).first()
+    if held is None or not held.is_open(at):
         raise Refused(_("This call takes no applications now."))
+    return held
 
 
-def _store_line(application: Application, draft: Draft) -> None:
-    application.lines.exclude(pool=draft.pool).delete()
-    if draft.pool is None:
-        return
-    line = RequestLine(
-        application=application,
-        pool=draft.pool,
-        gpus_per_job=draft.gpus_per_job,
-        minutes_per_run=draft.minutes_per_run,
-        runs=draft.runs,
+def _require_may_start(by: User, at: datetime) -> None:
+    if by.institution is None:
+        raise Refused(_("Your e-mail address belongs to no institution registered here."))
+    if reports_overdue(by, at):
+        raise Refused(_("A final report of an earlier grant of yours is overdue. Hand it in first."))
+
+
+def _earlier(by: User, clone_of: Application | None, renews: Project | None) -> Application | None:
+    """The application to take over from."""
+    if renews is not None:
+        if not Project.objects.managed_by(by).filter(pk=renews.pk).exists():
+            raise Refused(_("Only the PI or the delegate may renew the project."))
+        return Application.objects.filter(grant__project=renews).order_by("-grant__starts_at").first()
+    if clone_of is not None:
+        _require_applicant(clone_of, by)
+    return clone_of
+
+
+def _draft_create(call: Call, by: User, renews: Project | None, at: datetime) -> Application:
+    assert by.institution is not None
+    application = Application.objects.create(
+        call=call,
+        applicant=by,
+        institution=renews.institution if renews else by.institution,
+        renews=renews,
+        status_since=at,
+        created_at=at,
+        updated_at=at,
     )
-    requested = draft.requested_gpu_seconds or line.product_gpu_seconds
-    application.lines.update_or_create(
-        pool=draft.pool,
-        defaults={
-            "gpus_per_job": draft.gpus_per_job,
-            "minutes_per_run": draft.minutes_per_run,
-            "runs": draft.runs,
-            "requested_gpu_seconds": requested,
-        },
-    )
-
-
-def _store_members(application: Application, draft: Draft) -> None:
-    application.proposed_members.all().delete()
-    by_address = {member.email.lower(): member for member in draft.members}
-    ProposedMember.objects.bulk_create(
-        ProposedMember(application=application, email=email, name=member.name, cluster_username=member.cluster_username)
-        for email, member in by_address.items()
-    )
-
-
-def _store_attachment(application: Application, draft: Draft, at: datetime) -> None:
-    if draft.upload is None and not draft.remove_attachment:
-        return
-    for old in application.attachments.all():
-        transaction.on_commit(partial(old.file.storage.delete, str(old.file.name)), robust=True)
-        old.delete()
-    if draft.upload is not None:
-        upload = draft.upload
-        attachment = Attachment(
-            application=application,
-            name=upload.name,
-            size=upload.file.size,
-            content_type=upload.content_type,
-            uploaded_at=at,
-        )
-        attachment.file.save(upload.name, upload.file, save=False)
-        attachment.save()
+    record("application.started", target=application, by=by, at=at)
+    return application

@@ -13,10 +13,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something an application lacks: the form field it is about, and what to do."""
+    """Something an application lacks: the form field it is about, what to do, and the step where the field stands."""
 
     field: str
     message: str
+    section: str = ""
 
 
 class Incomplete(Refused):

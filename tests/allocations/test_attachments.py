@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,9 +13,23 @@ from django.urls import reverse
 
 from allocations.forms.attachments import DOCX, HWP, HWPX, PDF, PNG, recognised
 from allocations.models import Attachment
-from tests.factories import ReviewFactory
+from tests.allocations.applying import Form, completed
+from tests.factories import NOW, ReviewFactory
 
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+PICTURE = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    + chunk(b"tEXt", b"Author\0Alice Kim")
+    + chunk(b"IDAT", zlib.compress(b"\0\0"))
+    + chunk(b"IEND", b"")
+)
 
 
 def zipped(*names):
@@ -54,61 +70,93 @@ def test_a_signature_across_two_reads_is_found():
 
 @pytest.fixture
 def upload(draft, alice, browser):
-    client = browser(alice)
+    form = Form(browser(alice), draft)
 
-    def uploaded(name, content, **changes):
-        draft.refresh_from_db()
-        data = {
-            "revision": draft.revision,
-            "action": "save",
-            "title_en": "Typed beside it",
-            "members-TOTAL_FORMS": 0,
-            "members-INITIAL_FORMS": 0,
-            "attachment": SimpleUploadedFile(name, content) if name else "",
-        }
-        return client.post(reverse("application_edit", args=[draft.pk]), data | changes, follow=True)
+    def uploaded(*files, field="files", **changes):
+        return form.post(
+            "attachments", {field: [SimpleUploadedFile(name, content) for name, content in files]} | changes
+        )
 
     return uploaded
 
 
 def test_a_file_is_kept_with_its_name_and_what_it_is(draft, upload):
-    upload("연구계획서.PDF", KNOWN[PDF])
+    upload(("연구계획서.PDF", KNOWN[PDF]))
     attached = draft.attachments.get()
     assert (attached.name, attached.content_type, attached.size) == ("연구계획서.pdf", PDF, len(KNOWN[PDF]))
     assert "연구" not in attached.file.name
 
 
-def test_a_program_called_pdf_is_refused_with_the_reason_and_the_rest_is_kept(draft, upload):
-    page = upload("plan.pdf", b"MZ\x90\0").content.decode()
-    draft.refresh_from_db()
+def test_several_are_kept_at_once_and_more_are_added(draft, upload):
+    upload(("one.pdf", KNOWN[PDF]), ("two.png", KNOWN[PNG]))
+    upload(("three.hwp", KNOWN[HWP]))
+    assert [row.name for row in draft.attachments.all()] == ["one.pdf", "two.png", "three.hwp"]
+
+
+def test_a_program_called_pdf_is_refused_with_the_reason(draft, upload):
+    page = upload(("plan.pdf", b"MZ\x90\0"), ("more.pdf", b"<html>")).content.decode()
     assert "plan.pdf is not a PDF" in page
-    assert draft.title_en == "Typed beside it"
+    assert "more.pdf is not a PDF" in page
     assert not draft.attachments.exists()
 
 
 def test_a_file_too_large_is_refused_with_its_size(upload, settings):
     settings.ATTACHMENT_MAX_BYTES = 10
-    assert "too large" in upload("plan.pdf", KNOWN[PDF]).content.decode()
+    assert "too large" in upload(("plan.pdf", KNOWN[PDF])).content.decode()
 
 
-def test_a_new_file_replaces_the_old_one_also_on_disk(draft, upload, django_capture_on_commit_callbacks):
-    upload("one.pdf", KNOWN[PDF])
-    old = draft.attachments.get()
+def test_at_most_eight_are_kept(draft, upload):
+    upload(*[(f"{number}.pdf", KNOWN[PDF]) for number in range(7)])
+    page = upload(("eight.pdf", KNOWN[PDF]), ("nine.pdf", KNOWN[PDF])).content.decode()
+    assert "At most 8 files can be attached." in page
+    assert draft.attachments.count() == 7
+
+
+def test_a_file_can_be_taken_away_also_from_the_disk(draft, upload, django_capture_on_commit_callbacks):
+    upload(("one.pdf", KNOWN[PDF]), ("two.pdf", KNOWN[PDF]))
+    old = draft.attachments.get(name="one.pdf")
     with django_capture_on_commit_callbacks(execute=True):
-        upload("two.png", KNOWN[PNG])
-    assert draft.attachments.get().name == "two.png"
+        upload(**{f"remove-{old.pk}": "on"})
+    assert draft.attachments.get().name == "two.pdf"
     assert not old.file.storage.exists(old.file.name)
 
 
-def test_a_file_can_be_taken_away(draft, upload):
-    upload("one.pdf", KNOWN[PDF])
-    upload("", b"", remove_attachment="on")
+def test_saving_another_step_leaves_the_files(draft, upload, alice, browser):
+    upload(("one.pdf", KNOWN[PDF]))
+    Form(browser(alice), draft).post("project", {"title_ko": "제목"})
+    assert draft.attachments.count() == 1
+
+
+def test_a_blind_copy_is_asked_for_on_blind_calls_only_and_cleaned(draft, upload):
+    assert "blind_files" not in upload().content.decode()
+    draft.call.blind = True
+    draft.call.save()
+    upload(("plan.png", PICTURE), field="blind_files")
+    attached = draft.attachments.get()
+    assert attached.blind
+    with attached.file.open("rb") as file:
+        assert b"Alice" not in file.read()
+
+
+def test_what_cannot_be_cleaned_is_no_blind_copy(draft, upload):
+    draft.call.blind = True
+    draft.call.save()
+    page = upload(("plan.hwp", KNOWN[HWP]), field="blind_files").content.decode()
+    assert "Save it as PDF or HWPX" in page
+    assert "damaged" in upload(("plan.png", b"\x89PNG\r\n\x1a\n...."), field="blind_files").content.decode()
     assert not draft.attachments.exists()
+
+
+def test_a_missing_document_is_named_where_the_call_asks_for_one(draft, alice, browser):
+    draft.call.field_levels = {"attachments": "required"}
+    draft.call.save()
+    page = Form(browser(alice), completed(draft)).post("submit", action="submit").content.decode()
+    assert "Attach the documents that the call asks for." in page
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a\r\nSet-Cookie: x.pdf", 'quote".pdf', "가" * 300])
 def test_no_name_does_harm(name, draft, upload, alice, browser):
-    upload(name, KNOWN[PDF])
+    upload((name, KNOWN[PDF]))
     attached = Attachment.objects.get()
     assert attached.name.endswith(".pdf")
     assert not set('/\\\r\n"') & set(attached.name)
@@ -122,13 +170,24 @@ def test_a_download_says_what_it_is_and_is_not_sniffed(submitted, attach, alice,
     assert b"".join(response.streaming_content) == b"%PDF-1.7 plan"
     assert response.headers["Content-Type"] == "application/pdf"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
 def test_a_reviewer_reads_it_only_after_declaring_no_conflict(submitted, attach, rhee, browser):
     address = reverse("attachment", args=[submitted.pk, attach(submitted).pk])
     assert browser(rhee).get(address).status_code == 404
-    ReviewFactory(application=submitted, reviewer=rhee, submitted_at=None)
+    review = ReviewFactory(application=submitted, reviewer=rhee, submitted_at=None, declared_at=None)
+    assert browser(rhee).get(address).status_code == 404
+    review.declared_at = NOW
+    review.save()
     assert browser(rhee).get(address).status_code == 200
+
+
+def test_a_reviewer_of_a_blind_call_reaches_no_file_here(submitted, attach, rhee, browser):
+    submitted.call.blind = True
+    submitted.call.save()
+    ReviewFactory(application=submitted, reviewer=rhee, submitted_at=None)
+    assert browser(rhee).get(reverse("attachment", args=[submitted.pk, attach(submitted).pk])).status_code == 404
 
 
 def test_an_attachment_is_not_reached_through_another_application(draft, submitted, attach, alice, browser):

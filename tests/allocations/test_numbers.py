@@ -9,6 +9,7 @@ from django.db import connection
 
 from allocations.services.applications import application_submit
 from allocations.services.numbers import application_number, project_code
+from tests.allocations.applying import completed
 from tests.factories import NOW, ApplicationFactory, CallFactory, ProjectFactory, kst
 
 
@@ -40,7 +41,7 @@ def test_more_than_the_usual_digits_go_on():
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_get_numbers_without_gap_or_collision():
     call = CallFactory()
-    drafts = [ApplicationFactory(call=call, status="draft") for _ in range(6)]
+    drafts = [completed(ApplicationFactory(call=call, status="draft")) for _ in range(6)]
 
     def submit(application):
         try:

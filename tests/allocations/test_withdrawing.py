@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from django.urls import reverse
 
+from allocations.workflow import TRANSITIONS, Action
 from tests.factories import ApplicationFactory
 
 
@@ -38,6 +40,20 @@ def test_a_draft_is_discarded_in_its_own_words(draft, alice, browser):
     client = browser(alice)
     address = reverse("application_withdraw", args=[draft.pk])
     assert "Discard the draft?" in client.get(address).content.decode()
-    client.post(address)
+    page = client.post(address, follow=True).content.decode()
     draft.refresh_from_db()
     assert (draft.status, draft.number) == ("withdrawn", None)
+    assert "The draft is discarded." in page
+
+
+@pytest.mark.parametrize("status", [row.source for row in TRANSITIONS if row.action == Action.WITHDRAW])
+def test_it_can_be_taken_back_as_long_as_nothing_was_announced(status, call, alice, browser):
+    application = ApplicationFactory(call=call, applicant=alice, status=status)
+    browser(alice).post(reverse("application_withdraw", args=[application.pk]))
+    application.refresh_from_db()
+    assert application.status == "withdrawn"
+
+
+def test_nobody_withdraws_anothers(submitted, bob, oh, browser):
+    for person in (bob, oh):
+        assert browser(person).post(reverse("application_withdraw", args=[submitted.pk])).status_code == 404
