@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from allocations.scoring import mean_score, recommended_gpu_seconds, weighted_score
-from tests.factories import HOUR, ReviewFactory
+from allocations.scoring import mean_score, weighted_score
+from tests.factories import ReviewFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +29,3 @@ def test_nothing_scored_is_no_score_rather_than_zero(review):
     assert weighted_score(review) is None
     assert mean_score([review]) is None
     assert mean_score([]) is None
-
-
-def test_the_recommended_amount_is_in_whole_gpu_minutes(submitted):
-    reviews = [ReviewFactory(application=submitted, recommended_gpu_seconds=hours) for hours in (HOUR, HOUR + 60, None)]
-    assert recommended_gpu_seconds(reviews) == HOUR
-    assert recommended_gpu_seconds(reviews[2:]) is None
