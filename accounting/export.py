@@ -12,24 +12,8 @@ from django.utils.translation import gettext as _
 from accounting.models import UsageDay
 from allocations.models import Account, Project
 from portal.people.models import User
+from portal.web.sheets import BYTE_ORDER_MARK, Echo, neutral
 from portal.web.templatetags.figures import hours_text
-
-# Without it Excel takes UTF-8 for something else and Korean becomes unreadable.
-BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-# A cell that begins so is run as a formula by spreadsheets (OWASP, CSV injection).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-class _Echo:
-    """A file that hands back what is written, so that a csv.writer can feed a streamed answer."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def neutral(value: Any) -> Any:
-    """The value, or for text that a spreadsheet would run as a formula, the same behind an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def usage_csv(project: Project) -> Iterator[str]:
@@ -37,7 +21,7 @@ def usage_csv(project: Project) -> Iterator[str]:
     pools = {
         account.name: account.pool.name for account in Account.objects.filter(project=project).select_related("pool")
     }
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     yield BYTE_ORDER_MARK + writer.writerow(
         [_("Day"), _("Member"), _("User name"), _("Pool"), _("GPU kind"), _("GPU-hours"), _("GPU-seconds"), _("Jobs")]
     )

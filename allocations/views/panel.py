@@ -1,98 +1,122 @@
-"""The panel: what waits for a decision, and deciding it in two steps."""
+"""The panel's calls: ranking, proposal, announcement, export."""
 
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from allocations.forms.decisions import DecisionForm
-from allocations.models import Application, Decision
-from allocations.permissions import has_stake
-from allocations.scoring import mean_score, recommended_gpu_seconds, weighted_score
-from allocations.selectors import panel_rows, submitted_reviews
+from allocations.mails.decisions import letter
+from allocations.models import Call, Decision
+from allocations.ranking_csv import ranking_csv
+from allocations.selectors.panel import RankingRow, panel_calls, ranking
+from allocations.selectors.simulation import Simulation, simulation
 from allocations.services import Refused
-from allocations.services.decisions import decision_award, decision_decline
+from allocations.services.deadlines import due_after
+from allocations.services.decisions import ANNOUNCEMENT, decisions_adopt, decisions_announce
 from allocations.views.base import SignedInRequest, requires
-from allocations.workflow import ApplicationStatus, LostRace
+from allocations.workflow import LostRace
 from portal.people.permissions import Permission
-from portal.web.templatetags.figures import gpu_hours_unit
+
+SHOWN = {
+    "waiting": lambda row: row.waits,
+    "decided": lambda row: row.decided,
+    "announced": lambda row: not row.waits and not row.decided,
+}
 
 
 @requires(Permission.APPLICATION_DECIDE)
 def panel(request: SignedInRequest) -> HttpResponse:
-    decided = Decision.objects.select_related("application__call", "decided_by").prefetch_related("lines__pool")
-    context = {"rows": panel_rows(request.user), "decided": decided.order_by("-decided_at")[:20]}
-    return render(request, "panel/list.html", context)
+    return render(request, "panel/list.html", {"rows": panel_calls()})
 
 
 @requires(Permission.APPLICATION_DECIDE)
-def decide(request: SignedInRequest, pk: int) -> HttpResponse:
-    """All reviews beside the form; a first POST asks whether it is meant, a second makes it final."""
-    visible = Application.objects.visible_to(request.user).select_related("call", "applicant", "institution")
-    prefetched = visible.prefetch_related("lines__pool", "attachments", submitted_reviews())
-    application = get_object_or_404(prefetched, pk=pk)
-    if application.status != ApplicationStatus.SUBMITTED:
-        if request.method == "POST":
-            messages.warning(request, outcome_sentence(application))
-        return redirect("application_detail", pk)
-    if has_stake(request.user, application):
-        return render(request, "panel/conflict.html", {"application": application}, status=403)
-    recommended = recommended_gpu_seconds(application.reviews.all())
-    form = DecisionForm(application, recommended, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and request.POST.get("action") != "back" and form.is_valid():
-        if request.POST.get("action") != "confirm":
-            return render(request, "panel/confirm.html", {"application": application, "form": form})
-        return _decided(request, application, form)
-    return _page(request, application, form)
+def panel_call(request: SignedInRequest, pk: int) -> HttpResponse:
+    found = ranking(_call(pk), request.user)
+    show = request.GET.get("show", "")
+    rows = [row for row in found.rows if show not in SHOWN or SHOWN[show](row)]
+    context = {"call": found.call, "ranking": found, "rows": rows, "show": show}
+    return render(request, "panel/call.html", context)
 
 
-def _decided(request: SignedInRequest, application: Application, form: DecisionForm) -> HttpResponse:
-    at, reason = timezone.now(), form.cleaned_data["reason"]
+@requires(Permission.APPLICATION_DECIDE)
+def panel_call_csv(request: SignedInRequest, pk: int) -> HttpResponseBase:
+    found = ranking(_call(pk), request.user)
+    answer = StreamingHttpResponse(ranking_csv(found), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="ranking-{pk}.csv"'
+    return answer
+
+
+@requires(Permission.APPLICATION_DECIDE)
+def panel_proposal(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Simulated awards, to adopt one by one or as a whole. Only what was shown is adopted: where anything changed
+    meanwhile, the page is shown anew."""
+    call = _call(pk)
+    found = simulation(ranking(call, request.user))
+    if request.method == "POST":
+        return _adopt(request, call, found)
+    return render(request, "panel/proposal.html", {"call": call, "proposal": found})
+
+
+def _adopt(request: SignedInRequest, call: Call, found: Simulation) -> HttpResponse:
+    seen, only = set(request.POST.getlist("seen")), request.POST.get("adopt", "")
+    chosen = [row for row in found.adoptable if only in {"all", str(row.application.pk)}]
+    if not chosen or any(row.seen not in seen for row in chosen):
+        messages.warning(request, _("The proposal has changed meanwhile. Nothing was decided; please read it again."))
+        return redirect("panel_proposal", call.pk)
+    verdicts = [(row.application, row.verdict) for row in chosen if row.verdict is not None]
     try:
-        if form.declines:
-            decision_decline(application=application, reason=reason, by=request.user, at=at)
-        else:
-            decision_award(application=application, awards=form.awards, reason=reason, by=request.user, at=at)
+        made = decisions_adopt(verdicts=verdicts, by=request.user, at=timezone.now())
     except Refused as refusal:
-        form.add_error(None, str(refusal))
-        return _page(request, application, form)
+        messages.error(request, _("Nothing was decided: %(reason)s") % {"reason": refusal})
     except LostRace:
-        application.refresh_from_db()
-        messages.warning(request, outcome_sentence(application))
-        return redirect("application_detail", application.pk)
-    messages.success(request, _("Decided. The applicant is told by e-mail."))
-    return redirect("panel")
+        messages.warning(request, _("Somebody else decided meanwhile. Nothing was decided; please read it again."))
+    else:
+        text = ngettext("%(number)s decision made.", "%(number)s decisions made.", len(made))
+        messages.success(request, text % {"number": len(made)})
+        if only == "all":
+            return redirect("panel_call", call.pk)
+    return redirect("panel_proposal", call.pk)
 
 
-def outcome_sentence(application: Application) -> str:
-    """What stands, for somebody whose decision came too late."""
-    decision = Decision.objects.filter(application=application).select_related("decided_by").first()
-    if decision is None:
-        return _("Nothing was decided: the application stands at %(status)s.") % {
-            "status": application.get_status_display()
-        }
-    values = {
-        "person": decision.decided_by,
-        "outcome": decision.get_outcome_display(),
-        "amount": gpu_hours_unit(decision.awarded_gpu_seconds),
-    }
-    if decision.outcome == Decision.Outcome.DECLINED:
-        return _("%(person)s decided first: %(outcome)s. Yours was not recorded.") % values
-    return _("%(person)s decided first: %(outcome)s, %(amount)s. Yours was not recorded.") % values
+@requires(Permission.APPLICATION_DECIDE)
+def panel_announce(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Which letters go out, each to be read before; then they do."""
+    call = _call(pk)
+    decided = ranking(call, request.user).decided
+    if request.method == "POST":
+        return _announce(request, call, decided)
+    chosen = request.GET.get("application")
+    letters = [(row, *_letter(row), chosen in {None, str(row.application.pk)}) for row in decided]
+    return render(request, "panel/announce.html", {"call": call, "letters": letters})
 
 
-def _page(request: SignedInRequest, application: Application, form: DecisionForm) -> HttpResponse:
-    reviews = list(application.reviews.all())
-    needed = application.call.reviews_needed
-    context = {
-        "application": application,
-        "form": form,
-        "reviews": [(review, weighted_score(review)) for review in reviews],
-        "score": mean_score(reviews),
-        "recommended": recommended_gpu_seconds(reviews),
-        "reviews_missing": max(0, needed - len(reviews)),
-    }
-    return render(request, "panel/decide.html", context)
+def _announce(request: SignedInRequest, call: Call, decided: list[RankingRow]) -> HttpResponse:
+    ticked = set(request.POST.getlist("application"))
+    applications = [row.application for row in decided if str(row.application.pk) in ticked]
+    if not applications:
+        messages.warning(request, _("Nothing was announced: choose at least one that is decided and not announced."))
+        return redirect("panel_announce", call.pk)
+    try:
+        told = decisions_announce(applications=applications, by=request.user, at=timezone.now())
+    except (LostRace, Refused):
+        messages.warning(request, _("Nothing was announced: somebody announced them or took them back meanwhile."))
+    else:
+        text = ngettext("%(number)s letter is on its way.", "%(number)s letters are on their way.", len(told))
+        messages.success(request, text % {"number": len(told)})
+    return redirect("panel_call", call.pk)
+
+
+def _letter(row: RankingRow) -> tuple[str, str]:
+    decision = row.application.decision
+    decision.application = row.application
+    action = ANNOUNCEMENT[Decision.Outcome(decision.outcome)]
+    return letter(decision, due_after(action, row.application.call, timezone.now()))
+
+
+def _call(pk: int) -> Call:
+    return get_object_or_404(Call, pk=pk)
