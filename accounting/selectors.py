@@ -19,7 +19,7 @@ from accounting.course import Course
 from accounting.models import IngestMark, Job, QueueJob, UsageDay, Verification
 from accounting.usage import day_of
 from allocations.models import Account, Membership, Project
-from allocations.selectors import GrantRow
+from allocations.selectors.projects import GrantRow
 from portal.people.models import User
 
 MOST_JOBS = 20

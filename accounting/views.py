@@ -11,7 +11,7 @@ from accounting.center import center_use
 from accounting.export import usage_csv
 from accounting.selectors import lines_by_pool, lines_of_grants, project_usage, projects_with_figures
 from allocations.models import Project
-from allocations.selectors import members_of, project_frame
+from allocations.selectors.projects import members_of, project_frame
 from allocations.views.base import SignedInRequest, requires, signed_in
 from portal.people.permissions import Permission
 

@@ -1,4 +1,4 @@
-"""Acts on a project's members: invite, remind, join, remove; and a person's cluster user name."""
+"""Acts on a project's members: invite, remind, join, remove, name the delegate; and a person's cluster user name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from allocations import mails
+from allocations.mails import members as mails
 from allocations.models import Membership, Project
 from allocations.permissions import can_with_project
 from allocations.services.outcomes import Refused
@@ -31,9 +31,9 @@ def member_invite(
     *, project: Project, email: str, name: str = "", proposed_username: str = "", by: User, at: datetime
 ) -> Membership:
     """Invite an address to the project and send the link. Raises Refused where it is invited or a member already."""
+    project = _held(project)
     _require_manager(project, by)
     email = email.lower()
-    Project.objects.select_for_update().get(pk=project.pk)
     current = project.memberships.exclude(status=Membership.Status.REMOVED)
     if current.filter(email__iexact=email).exists() or current.filter(user__email__iexact=email).exists():
         raise Refused(_("%(email)s is invited or a member already.") % {"email": email})
@@ -64,7 +64,7 @@ def member_join(*, membership: Membership, cluster_username: str, by: User, at: 
     Raises Refused where the name cannot be had or the person is in the project already, LostRace where the
     invitation was used or taken back.
     """
-    project = Project.objects.select_for_update().get(pk=membership.project_id)
+    project = _held(membership.project)
     if project.memberships.filter(user=by, status=Membership.Status.ACTIVE).exists():
         raise Refused(_("You are in this project already."))
     invited = Membership.objects.filter(pk=membership.pk, status=Membership.Status.INVITED)
@@ -80,14 +80,37 @@ def member_join(*, membership: Membership, cluster_username: str, by: User, at: 
 @transaction.atomic
 def member_remove(*, membership: Membership, by: User, at: datetime) -> Membership:
     """Take a member or an open invitation out of the project. Raises Refused for the PI, LostRace when gone already."""
-    _require_manager(membership.project, by)
-    if membership.user_id is not None and membership.user_id == membership.project.pi_id:
+    project = _held(membership.project)
+    _require_manager(project, by)
+    if membership.user_id is not None and membership.user_id == project.pi_id:
         raise Refused(_("The PI cannot be removed from the project."))
     current = Membership.objects.filter(pk=membership.pk).exclude(status=Membership.Status.REMOVED)
     if not current.update(status=Membership.Status.REMOVED, removed_at=at):
         raise LostRace("membership")
     membership.refresh_from_db()
     record("member.removed", target=membership, by=by, at=at, name=membership.name or membership.email)
+    return membership
+
+
+@transaction.atomic
+def delegate_set(*, membership: Membership, is_delegate: bool, by: User, at: datetime) -> Membership:
+    """Name a member delegate of the PI, or no longer. Only the PI does; the PI is nobody's delegate.
+
+    Raises Refused, and LostRace where the person has left the project or it is so already.
+    """
+    project = _held(membership.project)
+    if project.pi_id != by.pk:
+        raise Refused(_("Only the PI names delegates."))
+    if membership.user_id == project.pi_id:
+        raise Refused(_("The PI needs no delegation."))
+    current = Membership.objects.filter(pk=membership.pk, is_delegate=not is_delegate)
+    if not current.exclude(status=Membership.Status.REMOVED).update(is_delegate=is_delegate):
+        raise LostRace("membership")
+    membership.refresh_from_db()
+    action = "member.delegate_named" if is_delegate else "member.delegate_dismissed"
+    record(action, target=membership, by=by, at=at, name=membership.name or membership.email)
+    if is_delegate:
+        mails.delegate_named(membership)
     return membership
 
 
@@ -122,6 +145,11 @@ def require_usable_username(name: str) -> None:
         raise Refused(_("This user name is reserved. Choose another one."))
 
 
+def _held(project: Project) -> Project:
+    """The project as it stands, with its PI, kept so until the transaction ends."""
+    return Project.objects.select_for_update(of=("self",), no_key=True).select_related("pi").get(pk=project.pk)
+
+
 def _require_manager(project: Project, by: User) -> None:
     if not can_with_project(by, Permission.PROJECT_MANAGE, project):
-        raise Refused(_("Only the PI may change the members."))
+        raise Refused(_("Only the PI and the delegate may change the members."))

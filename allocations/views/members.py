@@ -1,8 +1,9 @@
-"""Members of a project: everybody in it sees them, the PI invites and removes."""
+"""Members of a project: everybody in it sees them, PI and delegate invite and remove, the PI names delegates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -13,9 +14,9 @@ from django.utils.translation import gettext as _
 from allocations.forms.members import InviteForm
 from allocations.models import Membership, Project
 from allocations.permissions import can_with_project
-from allocations.selectors import members_of
+from allocations.selectors.projects import members_of
 from allocations.services import Refused
-from allocations.services.members import member_invite, member_remind, member_remove
+from allocations.services.members import delegate_set, member_invite, member_remind, member_remove
 from allocations.views.base import SignedInRequest, signed_in
 from allocations.workflow import LostRace
 from portal.people.permissions import Permission
@@ -44,6 +45,19 @@ def member_remind_page(request: SignedInRequest, code: str, pk: int) -> HttpResp
     if request.method != "POST":
         return redirect("project_members", code)
     return _act(request, membership, member_remind, _("Invited again: %(email)s.") % {"email": membership.email})
+
+
+@signed_in
+def member_delegate_page(request: SignedInRequest, code: str, pk: int) -> HttpResponse:
+    """Name a member delegate, or no longer: the PI alone."""
+    project = get_object_or_404(Project.objects.filter(pi=request.user), code=code)
+    membership = get_object_or_404(members_of(project).exclude(user=project.pi_id), pk=pk)
+    if request.method != "POST":
+        return redirect("project_members", code)
+    is_delegate = request.POST.get("is_delegate") == "yes"
+    text = _("%(name)s is delegate now.") if is_delegate else _("%(name)s is no longer delegate.")
+    act = partial(delegate_set, is_delegate=is_delegate)
+    return _act(request, membership, act, text % {"name": membership.name or membership.email})
 
 
 def _managed(request: SignedInRequest, code: str, pk: int) -> Membership:
@@ -78,9 +92,12 @@ def _invite(request: SignedInRequest, project: Project) -> HttpResponse:
 
 
 def _page(request: SignedInRequest, project: Project, form: InviteForm) -> HttpResponse:
+    members = list(members_of(project))
     context = {
         "project": project,
-        "members": members_of(project),
+        "members": members,
+        "leads": project.pi_id == request.user.pk,
+        "has_delegate": any(row.is_delegate for row in members),
         "form": form,
         "may_manage": can_with_project(request.user, Permission.PROJECT_MANAGE, project),
     }

@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from allocations.forms.members import UsernameForm
-from allocations.selectors import projects_of
+from allocations.selectors.projects import projects_of
 from allocations.services import Refused
 from allocations.services.members import cluster_username_choose
 from allocations.views.base import SignedInRequest, signed_in

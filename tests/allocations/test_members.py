@@ -7,7 +7,13 @@ from django.urls import reverse
 
 from allocations.models import Membership
 from allocations.services import Refused
-from allocations.services.members import cluster_username_choose, member_invite, member_join, member_remove
+from allocations.services.members import (
+    cluster_username_choose,
+    delegate_set,
+    member_invite,
+    member_join,
+    member_remove,
+)
 from allocations.workflow import LostRace
 from portal.events.models import Event
 from tests.factories import NOW, InvitationFactory, MembershipFactory, ProjectFactory, UserFactory
@@ -158,6 +164,47 @@ def test_only_the_pi_changes_the_members(project, bob, bobs, oh):
             member_remove(membership=bobs, by=person, at=NOW)
 
 
+def test_the_pi_names_a_delegate_and_ends_the_delegation(project, bobs, alice, bob, browser):
+    client, members = browser(alice), reverse("project_members", args=["p26001"])
+    address = reverse("member_delegate", args=["p26001", bobs.pk])
+    assert "The project has no delegate." in client.get(members).content.decode()
+    page = client.post(address, {"is_delegate": "yes"}, follow=True).content.decode()
+    assert "박보라 is delegate now." in page
+    assert "has no delegate" not in page
+    assert Event.objects.filter(action="member.delegate_named").exists()
+    assert project in type(project).objects.managed_by(bob)
+    client.post(address, {"is_delegate": "no"})
+    assert project not in type(project).objects.managed_by(bob)
+
+
+def test_a_delegate_manages_members_and_names_no_delegates(project, bobs, alice, bob, browser):
+    delegate_set(membership=bobs, is_delegate=True, by=alice, at=NOW)
+    eve = MembershipFactory(project=project)
+    client = browser(bob)
+    page = client.get(reverse("project_members", args=["p26001"])).content.decode()
+    assert "Invite somebody" in page
+    assert "Name delegate" not in page
+    assert client.post(reverse("member_delegate", args=["p26001", eve.pk]), {"is_delegate": "yes"}).status_code == 404
+    with pytest.raises(Refused):
+        delegate_set(membership=eve, is_delegate=True, by=bob, at=NOW)
+    member_invite(project=project, email="new@postech.ac.kr", by=bob, at=NOW)
+
+
+def test_who_is_gone_or_the_pi_is_no_delegate(project, bobs, alice):
+    with pytest.raises(Refused):
+        delegate_set(membership=project.memberships.get(user=alice), is_delegate=True, by=alice, at=NOW)
+    member_remove(membership=bobs, by=alice, at=NOW)
+    with pytest.raises(LostRace):
+        delegate_set(membership=bobs, is_delegate=True, by=alice, at=NOW)
+
+
+def test_an_invited_delegate_manages_once_joined(project, invited, alice, eve):
+    delegate_set(membership=invited, is_delegate=True, by=alice, at=NOW)
+    assert project not in type(project).objects.managed_by(eve)
+    member_join(membership=invited, cluster_username="eve", by=eve, at=NOW)
+    assert project in type(project).objects.managed_by(eve)
+
+
 def test_a_member_of_another_project_is_not_reached_through_this_one(project, alice, browser):
     other = MembershipFactory(project=ProjectFactory())
     assert browser(alice).post(reverse("member_remove", args=["p26001", other.pk])).status_code == 404
@@ -187,3 +234,15 @@ def test_the_way_back_leads_nowhere_else(elsewhere, eve, browser):
 def test_a_taken_name_is_said_on_the_profile(eve, bob, browser):
     page = browser(eve).post(reverse("cluster_username"), {"cluster_username": "bob"}).content.decode()
     assert "This user name is taken." in page
+
+
+def test_who_has_become_pi_meanwhile_is_not_removed(project, bobs, alice):
+    read = Membership.objects.select_related("project").get(pk=bobs.pk)
+    project.pi = bobs.user
+    project.save()
+    with pytest.raises(Refused):
+        member_remove(membership=read, by=alice, at=NOW)
+    with pytest.raises(Refused):
+        delegate_set(membership=read, is_delegate=True, by=alice, at=NOW)
+    bobs.refresh_from_db()
+    assert bobs.status == Membership.Status.ACTIVE

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from allocations.models import Account, Cluster
-from allocations.selectors import project_frame
+from allocations.selectors.projects import project_frame
 from tests.factories import NOW, GrantFactory, PoolFactory, UserFactory, kst
 
 
@@ -102,3 +102,32 @@ def test_a_pi_without_a_user_name_is_told_to_choose_one(project, alice, oh, gran
     assert "no cluster user name" in grants()
     operator = UserFactory(cluster_username=None, roles=["operator"])
     assert not project_frame(project, operator, NOW)["needs_username"]
+
+
+def test_an_imported_grant_stands_like_any_other(project, grants, alice, browser):
+    GrantFactory(project=project, application=None, starts_at=kst(2025, 1, 1), ends_at=kst(2025, 7, 1), created_at=NOW)
+    page = grants()
+    assert "1 Jan 2025" in page
+    assert "final report" not in page  # it had ended before it came here
+    assert browser(alice).get(reverse("project_list")).status_code == 200
+    assert browser(alice).get(reverse("project", args=["p26001"])).status_code == 200
+
+
+def test_who_manages_is_offered_changes_on_the_projects_page(project, alice, bob, browser):
+    address = reverse("change_new", args=["p26001", "extension"])
+    assert address in browser(alice).get(reverse("project", args=["p26001"])).content.decode()
+    assert address not in browser(bob).get(reverse("project", args=["p26001"])).content.decode()
+
+
+def test_a_renewal_starts_from_an_open_call(project, call, alice, bob, browser):
+    client, address = browser(alice), reverse("project_renew", args=["p26001"])
+    page = client.get(address).content.decode()
+    assert call.title_en in page
+    assert "1,000" in page
+    assert browser(bob).get(address).status_code == 404
+    assert "Choose a call that is open." in client.post(address, {"call": "0"}).content.decode()
+    answer = client.post(address, {"call": call.pk})
+    application = project.renewals.get()
+    assert answer.url.startswith(reverse("application_edit", args=[application.pk]))
+    assert (application.applicant, application.title_ko) == (alice, "철강 표면 결함 검출")
+    assert "begun already" in client.get(address).content.decode()

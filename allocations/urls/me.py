@@ -1,0 +1,15 @@
+"""A person's own pages, what their browser asks while they write, and the mailbox of the demo."""
+
+from django.urls import URLPattern, path
+
+from allocations.views import mailbox, mails, profile
+from portal.web import session
+
+urlpatterns: list[URLPattern] = [
+    path("me/", profile.profile, name="profile"),
+    path("me/username/", profile.cluster_username, name="cluster_username"),
+    path("me/mails/", mails.mail_preferences, name="mail_preferences"),
+    path("me/session/", session.session_state, name="session_state"),
+    path("me/signed-in/", session.signed_in_again, name="signed_in_again"),
+    path("demo/mailbox/", mailbox.demo_mailbox, name="demo_mailbox"),
+]
