@@ -8,38 +8,90 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from allocations.models import Account, Application, Cluster, Grant
-from allocations.workflow import ApplicationStatus
+from allocations.models import Account, Application, Cluster, Grant, Review, Tier
+from allocations.workflow import CLOSED, ApplicationStatus
+from allocations.workflow import ApplicationStatus as S
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who has the application (nobody when it is closed), since when, and what happens next."""
+    """Who has the application (nobody when it is closed), since when, by when they should have done their part, and
+    what happens next."""
 
     holder: str
     since: datetime | None
+    due_at: datetime | None
     next: str
 
-
-def standing(application: Application) -> Standing:
-    """Reads `application.reviews`, `.call` and `.decision`, which lists prefetch."""
-    status = application.status
-    if status == ApplicationStatus.DRAFT:
-        return Standing(_("Applicant"), application.updated_at, _("Submit it before the call closes."))
-    if status == ApplicationStatus.SUBMITTED:
-        return _under_review(application)
-    if status == ApplicationStatus.AWARDED:
-        return Standing(_("PI"), application.updated_at, _("The grant is put into force in Slurm by itself."))
-    return Standing(_("Nobody: closed"), application.updated_at, _("Nothing more happens with this application."))
+    def is_late(self, at: datetime) -> bool:
+        return self.due_at is not None and at > self.due_at
 
 
-def _under_review(application: Application) -> Standing:
-    moments = [review.submitted_at for review in application.reviews.all() if review.submitted_at is not None]
-    needed = application.call.reviews_needed
-    if len(moments) >= needed:
-        return Standing(_("Panel"), max(moments, default=application.submitted_at), _("The panel decides."))
-    holder = _("Reviewers (%(done)s of %(needed)s reviews)") % {"done": len(moments), "needed": needed}
-    return Standing(holder, application.submitted_at, _("After the reviews the panel decides."))
+def standing(application: Application, *, named: bool = False) -> Standing:
+    """Where the application stands, in words; `named` tells the office who the people are, which is not for others.
+
+    Reads `application.call`, `.tier`, `.reviews` and, where `named`, the applicant, `.technical_reviews` and the
+    people behind both: what lists prefetch.
+    """
+    status = S(application.status)
+    due_at = application.call.closes_at if status == S.DRAFT else application.due_at
+    who = (_names(application) if named else "") or _holder(application)
+    return Standing(who, application.status_since, None if status in CLOSED else due_at, _next(application))
+
+
+def _holder(application: Application) -> str:
+    status = S(application.status)
+    if status in {S.DRAFT, S.RETURNED, S.OFFERED}:
+        return _("Applicant")
+    if status == S.REVIEW:
+        done, needed = len(_submitted(application)), application.reviews_needed
+        return _("Reviewers (%(done)s of %(needed)s reviews)") % {"done": done, "needed": needed}
+    return {
+        S.SUBMITTED: _("Office of the center"),
+        S.TECHNICAL: _("Technical reviewer"),
+        S.PANEL: _("Panel"),
+        S.DECIDED: _("Panel"),
+        S.RESERVE: _("Panel"),
+        S.AWARDED: _("PI"),
+    }.get(status) or _("Nobody: closed")
+
+
+def _names(application: Application) -> str:
+    """Who has it by name; empty where it is everybody's of a role or nobody's."""
+    status = S(application.status)
+    if status in {S.DRAFT, S.RETURNED, S.OFFERED, S.AWARDED}:
+        return application.applicant.display_name
+    if status == S.TECHNICAL:
+        begun = [review for review in application.technical_reviews.all() if review.submitted_at is None]
+        return ", ".join(review.reviewer.display_name for review in begun)
+    if status == S.REVIEW:
+        waiting = [row for row in application.reviews.all() if row.released_at is None and row.submitted_at is None]
+        return ", ".join(review.reviewer.display_name for review in waiting) or _("No reviewer: assign one")
+    return ""
+
+
+def _submitted(application: Application) -> list[Review]:
+    return [row for row in application.reviews.all() if row.released_at is None and row.submitted_at is not None]
+
+
+def _next(application: Application) -> str:
+    status, route = S(application.status), application.route
+    if status == S.TECHNICAL and route != Tier.Route.FULL:
+        return _("The technical check decides.")
+    if status == S.SUBMITTED and route == Tier.Route.RULE:
+        return _("The office checks what the rule could not decide by itself.")
+    return {
+        S.DRAFT: _("Submit it before the call closes."),
+        S.SUBMITTED: _("After the check comes the technical review."),
+        S.RETURNED: _("Once corrected and submitted again, it goes on."),
+        S.TECHNICAL: _("After the technical review comes the scientific review."),
+        S.REVIEW: _("After the reviews the panel decides."),
+        S.PANEL: _("The panel decides."),
+        S.DECIDED: _("The decision is made; it will be announced."),
+        S.OFFERED: _("The grant begins once the agreement is made."),
+        S.AWARDED: _("The grant is put into force in Slurm by itself."),
+        S.RESERVE: _("It moves up where awarded hours become free."),
+    }.get(status) or _("Nothing more happens with this application.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +102,78 @@ class Step:
     state: str
     at: datetime | None = None
     note: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """A part of the way, with the states an application passes there; `at` is when it was done, where that is known."""
+
+    label: str
+    states: frozenset[ApplicationStatus] = frozenset()
+    at: datetime | None = None
+
+
+# Of those that ended on the way: the station they did not reach.
+ENDED_BEFORE = {
+    S.WITHDRAWN: S.SUBMITTED,
+    S.INELIGIBLE: S.SUBMITTED,
+    S.DECLINED: S.OFFERED,
+    S.TURNED_DOWN: S.OFFERED,
+    S.LAPSED: S.OFFERED,
+}
+
+# States that only the whole way has.
+ON_THE_WHOLE_WAY = frozenset({S.REVIEW, S.PANEL, S.DECIDED, S.RESERVE})
 
 
 def steps(application: Application) -> list[Step]:
-    """The way of an application with the step it is at."""
-    status, now = application.status, standing(application)
-    note = f"{now.holder} · {now.next}"
-    if status == ApplicationStatus.DRAFT:
-        ahead = [Step(label, "ahead") for label in [_("Submitted"), _("Review"), _("Decision")]]
-        return [Step(_("Draft"), "current", now.since, note), *ahead]
-    written = Step(_("Written"), "done", application.created_at)
-    handed_in = Step(_("Submitted"), "done", application.submitted_at)
-    if status == ApplicationStatus.SUBMITTED:
-        return [written, handed_in, Step(_("Review"), "current", now.since, note), Step(_("Decision"), "ahead")]
-    if status == ApplicationStatus.WITHDRAWN:
-        before = [written, handed_in] if application.submitted_at else [written]
-        return [*before, Step(_("Withdrawn"), "current", application.updated_at)]
-    outcome = Step(_("Decision"), "current", application.updated_at, application.get_status_display())
-    return [written, handed_in, Step(_("Review"), "done"), outcome]
+    """The way of an application by its tier, with the step it is at. Reads what `standing` reads."""
+    status, stations = S(application.status), _stations(application)
+    place = _place(stations, ENDED_BEFORE.get(status, status))
+    if status == S.WITHDRAWN and application.submitted_at is None:
+        place = 1
+    done = [Step(station.label, "done", station.at) for station in stations[:place]]
+    label = str(application.get_status_display())
+    if status in ENDED_BEFORE:
+        return [*done, Step(label, "current", application.status_since)]
+    now = standing(application)
+    here = Step(label, "current", now.since, f"{now.holder} · {now.next}", now.due_at)
+    return [*done, here, *(Step(station.label, "ahead") for station in stations[place + 1 :])]
+
+
+def _place(stations: list[_Station], status: ApplicationStatus) -> int:
+    return next(place for place, station in enumerate(stations) if status in station.states)
+
+
+def _stations(application: Application) -> list[_Station]:
+    """RULE: decided at once. TECHNICAL: after one check. FULL: all of them, but for reviews that were not needed."""
+    route = application.route
+    by_rule = route == Tier.Route.RULE and not _assessed(application)
+    # A tier that was changed on the way takes no step back from an application that is past it.
+    whole = route == Tier.Route.FULL or application.status in ON_THE_WHOLE_WAY
+    return [
+        _Station(_("Written"), frozenset({S.DRAFT}), application.created_at),
+        _Station(_("Submitted"), at=application.submitted_at),
+        _Station(_("Decision by rule") if by_rule else _("Eligibility check"), frozenset({S.SUBMITTED, S.RETURNED})),
+        *([] if by_rule else [_Station(_("Technical review"), frozenset({S.TECHNICAL}))]),
+        *([_Station(_("Scientific review"), frozenset({S.REVIEW}))] if whole and _reviewed(application) else []),
+        *([_Station(_("Decision"), frozenset({S.PANEL, S.DECIDED, S.RESERVE}))] if whole else []),
+        _Station(_("Agreement"), frozenset({S.OFFERED})),
+        _Station(_("GPU time granted"), frozenset({S.AWARDED})),
+    ]
+
+
+def _assessed(application: Application) -> bool:
+    return application.status == S.TECHNICAL or bool(application.technical_reviews.all())
+
+
+def _reviewed(application: Application) -> bool:
+    """Whether scientific review is ahead, goes on, or has taken place: not where it was passed over."""
+    if application.status == S.REVIEW:
+        return True
+    past = S(application.status) not in {S.DRAFT, S.SUBMITTED, S.RETURNED, S.TECHNICAL}
+    return bool(_submitted(application)) if past else application.reviews_needed > 0
 
 
 @dataclass(frozen=True, slots=True)

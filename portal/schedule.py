@@ -13,7 +13,10 @@ from accounting import balance, ingest, live_queue, verify
 from accounting.models import QueueJob
 from allocations.models import Cluster, Pool
 from allocations.provisioning.sync import synchronise
+from allocations.services.reminders import remind
+from allocations.services.settling import calls_settle
 from portal.live.notices import announce
+from portal.post.rounds import send_due
 from portal.slurm.check import Finding, PoolSetup, findings
 from portal.slurm.gateway import SlurmGateway
 from portal.slurm.types import SlurmConfig
@@ -34,8 +37,25 @@ class Task:
     run: Callable[[SlurmGateway, KeepGoing], bool]
     on_event: bool = False
 
+    def take(self, gateway: Callable[[], SlurmGateway], keep_going: KeepGoing) -> bool:
+        return self.run(gateway(), keep_going)
 
-def tasks() -> tuple[Task, ...]:
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """A task that needs no Slurm, so it also runs while there is none."""
+
+    name: str
+    every_seconds: float
+    do: Callable[[], object]
+    on_event: bool = False
+
+    def take(self, gateway: Callable[[], SlurmGateway], keep_going: KeepGoing) -> bool:
+        self.do()
+        return False
+
+
+def tasks() -> tuple[Task | Chore, ...]:
     return (
         Task("provisioning", settings.WORKER_TICK_SECONDS, provision, on_event=True),
         Task("queue", settings.WORKER_INGEST_SECONDS, store_queue),
@@ -43,7 +63,14 @@ def tasks() -> tuple[Task, ...]:
         Task("verification", 300, verify_usage),
         Task("capacity", 60, read_capacity),
         Task("configuration", 300, read_configuration),
+        Chore("post", 60, send_mails),
+        Chore("office", 600, tell_deadlines),
     )
+
+
+def chores() -> tuple[Chore, ...]:
+    """What the portal needs done where no cluster is attached."""
+    return tuple(task for task in tasks() if isinstance(task, Chore))
 
 
 def provision(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
@@ -85,6 +112,18 @@ def read_configuration(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
     found = [as_row(finding) for finding in check_configuration(config)]
     _update_cluster(slurm_version=config.version, findings=found)
     return False
+
+
+def send_mails() -> None:
+    """Mails that could not be sent right after their act, and the mails of the day."""
+    send_due(timezone.now())
+
+
+def tell_deadlines() -> None:
+    """Reminders of what is due or late; offers whose time is over lapse; closed calls with nothing left are decided."""
+    at = timezone.now()
+    remind(at)
+    calls_settle(at)
 
 
 def check_configuration(config: SlurmConfig) -> list[Finding]:

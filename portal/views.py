@@ -11,16 +11,27 @@ from django.utils import timezone
 from django.views.i18n import set_language
 
 from accounting.selectors import project_standings
-from allocations import selectors as work
+from allocations.selectors.applications import applications_of
+from allocations.selectors.calls import calls_listed
+from allocations.selectors.projects import projects_of
+from portal.desk import piles
 from portal.operations.state import needs_operator
 from portal.people.models import User
 from portal.people.permissions import Permission
+
+# Who has one of these is told that nothing waits, where nothing does.
+WORK = (
+    Permission.APPLICATION_CHECK,
+    Permission.APPLICATION_ASSESS,
+    Permission.APPLICATION_REVIEW,
+    Permission.APPLICATION_DECIDE,
+)
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """What the reader has to do and how they stand; for visitors, what the center offers."""
     at = timezone.now()
-    context: dict[str, Any] = {"calls": work.calls_listed(at)["open"]}
+    context: dict[str, Any] = {"calls": calls_listed(at)["open"]}
     if request.user.is_authenticated:
         context |= _desk(request.user, at)
     return render(request, "home.html", context)
@@ -28,10 +39,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _desk(user: User, at: datetime) -> dict[str, Any]:
     return {
-        "projects": project_standings(work.projects_of(user), at),
-        "applications": work.applications_of(user),
-        "reviews": work.reviews_due(user),
-        "to_decide": work.to_decide(user),
+        "projects": project_standings(projects_of(user), at),
+        "applications": applications_of(user),
+        "piles": piles(user, at),
+        "works_for_center": any(user.can(permission) for permission in WORK),
         "troubles": needs_operator(at) if user.can(Permission.OPERATIONS_VIEW) else [],
     }
 

@@ -1,7 +1,7 @@
 """The worker: the only process that talks to Slurm. It runs the table of portal/schedule.py, one task at a time.
 
 It may run on another host than the web server; all it needs is the database and Slurm. It never makes migrations: it
-waits for them.
+waits for them. Where there is no cluster it does the chores alone, and then does not say that Slurm is attached.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from allocations.models import Cluster
 from portal.live.notices import announce
-from portal.schedule import Task
+from portal.schedule import Chore, Task
 from portal.seat import Seat
 from portal.slurm.drivers import open_gateway
 from portal.slurm.errors import SlurmError
@@ -37,7 +37,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 class Turn:
     """When a task is due next, in seconds of the monotonic clock, and what has gone wrong since it last went well."""
 
-    task: Task
+    task: Task | Chore
     due_at: float = 0.0
     failures: int = 0
     error: str = ""
@@ -54,9 +54,10 @@ class Turn:
 
 
 class Worker:
-    def __init__(self, tasks: Sequence[Task], gateway: SlurmGateway | None = None) -> None:
+    def __init__(self, tasks: Sequence[Task | Chore], gateway: SlurmGateway | None = None) -> None:
         self.turns = [Turn(task) for task in tasks]
         self.gateway = gateway
+        self.minds_slurm = any(isinstance(task, Task) for task in tasks)
         self.stopping = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -68,7 +69,8 @@ class Worker:
 
     def run(self, *, once: bool = False) -> bool:
         """Work until stopped, or once through the table. Returns whether no task is failing at the end."""
-        log.info("Worker for the cluster %s, tasks: %s.", settings.SLURM_CLUSTER, ", ".join(self._names()))
+        place = f"for the cluster {settings.SLURM_CLUSTER}" if self.minds_slurm else "without a cluster"
+        log.info("Worker %s, tasks: %s.", place, ", ".join(self._names()))
         while not self.stopping:
             try:
                 with Seat() as seat:
@@ -116,7 +118,7 @@ class Worker:
         """One failing task never stops the others, whatever it raises."""
         before = self._errors()
         try:
-            more = turn.task.run(self._gateway(), lambda: not self.stopping and seat.is_held())
+            more = turn.task.take(self._gateway, lambda: not self.stopping and seat.is_held())
             turn.went_well(time.monotonic(), more=more)
         except SlurmError as error:
             log.warning("%s: %s %s", turn.task.name, error, error.words)
@@ -152,7 +154,8 @@ class Worker:
         announce(["operations"], "operations.refreshed")
 
     def _heartbeat(self) -> None:
-        self._update_cluster(heartbeat_at=timezone.now())
+        if self.minds_slurm:
+            self._update_cluster(heartbeat_at=timezone.now())
 
     def _update_cluster(self, **changes: object) -> None:
         Cluster.objects.filter(pk=Cluster.current().pk).update(**changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from allocations.models import Account, Cluster
 from allocations.provisioning.desired import desired_state
 from allocations.services.accounts import account_rebase
 from portal.events.models import Event
-from portal.operations.state import needs_operator
+from portal.operations.state import mail_state, needs_operator
+from portal.post.models import Mail
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +46,20 @@ def test_each_trouble_is_said_once(healthy: Cluster, change: dict[str, object], 
     Cluster.objects.update(**change)
     (said,) = needs_operator(NOW)
     assert sentence in said
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(10, 0), (20, 1)])
+def test_mails_that_nobody_sends_are_said(healthy: Cluster, minutes: int, said: int) -> None:
+    due = NOW - timedelta(minutes=minutes)
+    Mail.objects.create(kind="step", to="a@b.example", language="ko", subject="x", body="x", created_at=due, due_at=due)
+    assert len(needs_operator(NOW)) == said
+    assert mail_state(NOW).stuck_since == (due if said else None)
+
+
+def test_without_a_cluster_the_reason_is_said(healthy: Cluster, settings: Any) -> None:
+    settings.SLURM_ABSENT_REASON = "This machine cannot run the sandbox."
+    (said,) = needs_operator(NOW + timedelta(hours=1))
+    assert "This machine cannot run the sandbox." in said
 
 
 def test_a_refused_account_is_said(healthy: Cluster, account: Account) -> None:

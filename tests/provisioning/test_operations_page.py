@@ -13,6 +13,7 @@ from allocations.models import Account, Cluster
 from allocations.provisioning.sync import synchronise
 from portal.events.models import Event
 from portal.people.models import User
+from portal.post.models import MOST_TRIES, Mail
 from portal.slurm.errors import SlurmRefused
 from portal.slurm.types import AddPerson
 from tests.factories import NOW, UserFactory
@@ -53,8 +54,10 @@ def test_others_are_turned_away(role: str | None, address: str) -> None:
 
 def test_without_a_worker_it_says_since_when_and_why(page: Client, settings: Any) -> None:
     settings.SLURM_ABSENT_REASON = "This machine cannot run the sandbox."
-    assert "No worker has connected yet." in text_of(page)
+    assert "No cluster is attached." in text_of(page)
     assert "This machine cannot run the sandbox." in text_of(page)
+    settings.SLURM_ABSENT_REASON = ""
+    assert "No worker has connected yet." in text_of(page)
     Cluster.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=31))
     assert "No worker is connected since" in text_of(page)
     Cluster.objects.update(heartbeat_at=timezone.now())
@@ -111,8 +114,22 @@ def test_it_takes_few_queries_however_much_was_done(
 ) -> None:
     synchronise(gateway, clock=lambda: NOW)
     text_of(page)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         text_of(page)
+
+
+def test_it_shows_how_mails_fare(page: Client) -> None:
+    assert "In order" in text_of(page)
+    ago = timezone.now() - timedelta(hours=1)
+    mail = Mail.objects.create(
+        kind="step", to="a@b.example", language="ko", subject="x", body="x", created_at=ago, due_at=ago
+    )
+    assert "is a worker running?" in text_of(page)
+    Mail.objects.update(due_at=None, tries=MOST_TRIES, error="SMTPServerDisconnected: away")
+    assert "Failing" in text_of(page)
+    assert "SMTPServerDisconnected: away" in text_of(page)
+    mail.delete()
+    assert "Failing" not in text_of(page)
 
 
 def test_writing_is_switched_on_and_off_after_asking(page: Client, operator: User) -> None:

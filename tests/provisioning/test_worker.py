@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection
+from django.utils import timezone
 
 from allocations.models import Account, Cluster
+from portal.demo.stack import Stack
 from portal.events.services import record
 from portal.live.notices import announce
-from portal.schedule import KeepGoing, Task, read_capacity, read_configuration, tasks
+from portal.post.models import Mail
+from portal.schedule import KeepGoing, Task, chores, read_capacity, read_configuration, tasks
 from portal.seat import Seat
 from portal.slurm.errors import SlurmUnavailable
 from portal.slurm.gateway import SlurmGateway
 from portal.worker import Turn, Worker
 from tests.factories import NOW, GrantFactory, PoolFactory, ProjectFactory
 from tests.provisioning.conftest import Stubborn
+from tests.rig import free_port, wait_until
 
 pytestmark = pytest.mark.django_db
 # Where a notification must be heard, or a connection lost, the test may not sit in a transaction of its own.
@@ -32,6 +39,13 @@ def task(name: str, act: Callable[[], object], every_seconds: float = 60, *, on_
         return act() is True
 
     return Task(name, every_seconds, run, on_event=on_event)
+
+
+def mail_due() -> Mail:
+    at = timezone.now()
+    return Mail.objects.create(
+        kind="step", to="a@b.example", language="ko", subject="x", body="x", created_at=at, due_at=at
+    )
 
 
 def fail(error: Exception) -> Callable[[], object]:
@@ -104,6 +118,40 @@ def test_without_a_cluster_the_worker_lives_and_says_so(settings: Any) -> None:
     assert not Worker([task("provisioning", lambda: None)]).run(once=True)
     assert Cluster.current().last_error == "provisioning: No cluster is attached: SLURM_GATEWAY is none."
     assert Cluster.current().heartbeat_at is not None
+
+
+def test_without_slurm_only_the_chores_are_done_and_no_cluster_is_claimed(settings: Any) -> None:
+    settings.SLURM_GATEWAY = "none"
+    mail_due()
+    call_command("worker", "--without-slurm", "--once")
+    assert Mail.objects.get().is_done
+    cluster = Cluster.current()
+    assert (cluster.last_error, cluster.heartbeat_at) == ("", None)
+
+
+def test_every_chore_is_in_the_table_of_what_needs_no_slurm() -> None:
+    assert [chore.name for chore in chores()] == ["post", "office"]
+    assert set(chores()) < set(tasks())
+
+
+@committed
+def test_where_no_sandbox_can_run_the_demo_sends_mails_all_the_same(tmp_path: Path) -> None:
+    mail_due()
+    here = connection.get_connection_params()
+    stack = Stack(
+        port=free_port(),
+        sockets=Path(here["host"]),
+        database=here["dbname"],
+        var=tmp_path,
+        sandbox=None,
+        secret_key=secrets.token_urlsafe(40),
+    )
+    stack.start_worker()
+    try:
+        wait_until("the mail", lambda: Mail.objects.get().is_done)
+    finally:
+        stack.stop()
+    assert list((tmp_path / "mail").iterdir())
 
 
 def test_only_one_may_sit() -> None:

@@ -100,7 +100,7 @@ class Demo:
             if Account.objects.filter(name=ACCOUNT, offset_gpu_seconds=0).exists():
                 with step("Two months of jobs"):
                     write_demo_history(self.stack, timezone.now())
-            self.stack.start_worker()
+        self.stack.start_worker()
         with step("Web server"):
             self.stack.start_web()
         self._say_where()

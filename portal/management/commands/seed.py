@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from allocations.models import Account
 from allocations.services.accounts import account_rebase
-from portal.demo.seed import seed_base, seed_work
+from portal.demo.seed import seed_base
+from portal.demo.work import seed_work
 
-REASON = "데모 이력은 Slurm 계수기에 없음 (demo history is not in Slurm's counter)"
+REASON = "시연용 이력은 Slurm 누적 사용량에 없음 (demo history is not in Slurm's counter)"
 
 
 class Command(BaseCommand):
@@ -35,6 +36,6 @@ class Command(BaseCommand):
             account = Account.objects.get(name=rebase)
             account_rebase(account=account, offset_gpu_seconds=by_seconds, reason=REASON, by=None, at=at)
             return
-        call = seed_base(at)
+        seed_base(at)
         if not base:
-            seed_work(call, at)
+            seed_work(at)
