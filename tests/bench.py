@@ -10,7 +10,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page
@@ -40,7 +41,7 @@ def main() -> None:
         print(f"{'bare database connection and query':<44}{bare_database:8.3f} s")
         with browser() as chromium:
             accounts, approvals = approve(rig)
-            tell("approval to in force, read back from Slurm", approvals, bare_slurm, "sacctmgr calls", aim=5)
+            tell("agreement to in force, read back from Slurm", approvals, bare_slurm, "sacctmgr calls", aim=5)
             account = accounts[0]
             page = open_dashboard(rig, Person(rig, chromium), account)
             tell("job end to the open dashboard", list(jobs(rig, page, account)), bare_slurm, "sacctmgr calls", aim=15)
@@ -51,38 +52,29 @@ def main() -> None:
 
 
 def approve(rig: Rig) -> tuple[list[Account], list[float]]:
-    """New projects, each from a decision to the moment its account is in force."""
+    """New projects, each from the PI's agreement to the moment its account is in force."""
     from django.utils import timezone
 
-    from allocations.models import Account, Call, Pool
-    from allocations.services.applications import Draft, application_save, application_start, application_submit
-    from allocations.services.decisions import decision_award
+    from allocations.models import Account, Grant
     from allocations.services.members import cluster_username_choose
-    from allocations.services.reviews import Opinion, review_start, review_submit
+    from portal.demo.proposals import PROPOSALS
     from portal.demo.seed import person
+    from portal.demo.work import accept, apply, assess, call_titled, check
 
-    call, pool = Call.objects.get(), Pool.objects.get(code="h100")
-    applicant, reviewer, decider = person("seoyeon"), person("yuna"), person("decider")
-    today = timezone.localdate()
+    applicant = person("seoyeon")
     rig.sandbox.person("seoyeon")
     cluster_username_choose(user=applicant, name="seoyeon", by=applicant, at=timezone.now())
-    draft = Draft(
-        title_ko="측정", title_en="Measured", summary="측정용 과제", purpose="측정", starts_on=today,
-        ends_on=today + timedelta(days=90), pool=pool, gpus_per_job=1, minutes_per_run=60, runs=100,
-    )  # fmt: skip
+    # 100 GPU-hours: one technical check decides.
+    measured = replace(PROPOSALS["defects"], gpus=1, hours=1, runs=100, minimum=0, members=())
     accounts, took = [], []
     for _ in range(APPROVALS):
         at = timezone.now()
-        application = application_start(call=call, by=applicant, at=at)
-        application = application_save(application=application, draft=draft, revision=0, by=applicant, at=at)
-        application = application_submit(application=application, by=applicant, at=at)
-        review = review_start(application=application, by=reviewer, at=at)
-        scores = {criterion.pk: 4 for criterion in call.criteria.all()}
-        opinion = Opinion(scores=scores, comment_to_applicant="좋습니다", recommended_gpu_seconds=100 * 3600)
-        review_submit(review=review, opinion=opinion, by=reviewer, at=at)
-        decision = decision_award(application=application, awards={pool: 100 * 3600}, by=decider, at=timezone.now())
+        application = apply(call_titled("2026년 하반기"), measured, at, starts_on=timezone.localdate())
+        check(application, at)
+        assess(application, at)
         start = time.monotonic()
-        project = decision.application.grant.project
+        accept(application, timezone.now())
+        project = Grant.objects.get(application=application).project
         accounts.append(wait_until("in force", lambda project=project: in_force(project), every=0.02))
         took.append(time.monotonic() - start)
     assert all(isinstance(account, Account) for account in accounts)

@@ -1,67 +1,127 @@
-"""Demo data: institutions, people of every role, a call, and work at every step of the way.
+"""Demo data, the base: institutions, people of every role, pools, calls. Running it again changes nothing.
 
-Everything people do is done through the services that pages use, at back-dated moments, so the demo's Event log
-reads as it would in life. Running it again changes nothing.
+What people do with them is in portal/demo/work.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
 
-from allocations.models import Application, Call, Cluster, Criterion, Membership, Pool, Project
+from allocations.defaults import make_defaults
+from allocations.models import Call, CallPool, CenterText, Cluster, Criterion, Pool, Programme, ReviewerProfile, Tier
 from allocations.services.accounts import cluster_writing_enable
-from allocations.services.applications import (
-    Draft,
-    DraftMember,
-    application_save,
-    application_start,
-    application_submit,
-)
-from allocations.services.decisions import decision_award
-from allocations.services.members import cluster_username_choose, member_join
-from allocations.services.reviews import Opinion, review_save, review_start, review_submit
-from portal.demo.texts import CALL_TEXT_EN, CALL_TEXT_KO, CRITERIA, INSTITUTIONS, LOGINS, OTHERS, PASSWORD, Login
+from portal.demo import texts
+from portal.demo.texts import CRITERIA, INSTITUTIONS, KEYWORDS, LOGINS, OTHERS, PASSWORD, Login
 from portal.people.models import Institution, InstitutionDomain, RoleAssignment, User
 from portal.people.permissions import Role
 
 HOUR = 3600
-
-
-@transaction.atomic
-def seed_base(at: datetime) -> Call:
-    """Institutions, pools, people, the open call, and writing switched on."""
-    for row in INSTITUTIONS:
-        _institution(*row)
-    for login in [*LOGINS, *OTHERS]:
-        _person(login)
-    pools = [
-        _pool("h100", "H100", 0),
-        _pool("a100", "A100", 1),
-    ]
-    cluster = Cluster.current()
-    if not cluster.writing_enabled:
-        cluster_writing_enable(cluster=cluster, by=User.objects.get(email="operator@center.example"), at=at)
-    return _call(pools, at)
-
-
-def seed_work(call: Call, at: datetime) -> None:
-    """A project two months old, an application to review, one to decide on, and a draft."""
-    if Application.objects.exists():
-        return
-    with transaction.atomic():
-        _running_project(call, at)
-        _application_to_review(call, at)
-        _application_to_decide(call, at)
-        _draft(call, at)
+Tiers = Sequence[tuple[str, str, str, int | None, int]]
 
 
 def person(name: str) -> User:
     """The demo's person by the part before the @."""
     return User.objects.get(email__startswith=f"{name}@")
+
+
+@transaction.atomic
+def seed_base(at: datetime) -> None:
+    """Institutions, pools, people, texts, one open call, and writing switched on."""
+    make_defaults(at)
+    for code, (text_ko, text_en) in texts.CENTER_TEXTS.items():
+        CenterText.objects.get_or_create(code=code, defaults={"text_ko": text_ko, "text_en": text_en, "changed_at": at})
+    for row in INSTITUTIONS:
+        _institution(*row)
+    for login in [*LOGINS, *OTHERS]:
+        _person(login)
+    for name, keywords in KEYWORDS.items():
+        ReviewerProfile.objects.get_or_create(user=person(name), defaults={"keywords": keywords})
+    _pool("h100", "H100", 0, rate=100)
+    _pool("a100", "A100", 1, rate=50)
+    cluster = Cluster.current()
+    if not cluster.writing_enabled:
+        cluster_writing_enable(cluster=cluster, by=person("operator"), at=at)
+    if not Call.objects.exists():
+        _open_call(at)
+
+
+@transaction.atomic
+def seed_calls(at: datetime) -> None:
+    """Calls beside the open one: for firms, for starters, a blind one that has closed, one being written."""
+    _call(
+        "지역 기업 AI 전환(AX) GPU 지원 공고", "GPU time for AI in local firms", texts.FIRM_TEXT_KO, texts.FIRM_TEXT_EN,
+        opens=at - timedelta(days=20), closes=_evening(at, 40), tiers=texts.FIRM_TIERS, hours=5_000,
+        track=Call.Track.FIRM, programme=Programme.objects.filter(name_ko="스마트팩토리").first(),
+        most_gpu_seconds_per_institution=2_000 * HOUR,
+    )  # fmt: skip
+    _call(
+        "체험(스타터) 상시 접수", "Starter grants, all year", texts.STARTER_TEXT_KO, texts.STARTER_TEXT_EN,
+        opens=at - timedelta(days=90), closes=_evening(at, 200), tiers=texts.STARTER_TIERS, hours=1_000,
+        track=Call.Track.STARTER, most_gpu_seconds_per_person=100 * HOUR,
+    )  # fmt: skip
+    _call(
+        "2026년 제2차 대형 과제 공모", "Large projects, second round of 2026",
+        texts.LARGE_TEXT_KO, texts.LARGE_TEXT_EN,
+        opens=at - timedelta(days=60), closes=_evening(at, -14), tiers=texts.LARGE_TIERS, hours=12_000,
+        blind=True,
+    )  # fmt: skip
+    draft = _call(
+        "2027년 상반기 교육·실습 GPU 지원 공고", "GPU time for teaching, first half of 2027", "", "",
+        opens=at + timedelta(days=30), closes=_evening(at, 75), tiers=texts.TIERS, hours=4_000,
+        track=Call.Track.EDUCATION,
+    )  # fmt: skip
+    Call.objects.filter(pk=draft.pk).update(published_at=None)
+
+
+def _open_call(at: datetime) -> Call:
+    return _call(
+        "2026년 하반기 GPU 자원 지원 공고", "Call for GPU time, second half of 2026",
+        texts.CALL_TEXT_KO, texts.CALL_TEXT_EN,
+        opens=at - timedelta(days=70), closes=_evening(at, 30), tiers=texts.TIERS, hours=20_000,
+    )  # fmt: skip
+
+
+def _call(
+    title_ko: str, title_en: str, text_ko: str, text_en: str,
+    *, opens: datetime, closes: datetime, tiers: Tiers, hours: int, **more: Any,
+) -> Call:  # fmt: skip
+    call = Call.objects.create(
+        title_ko=title_ko, title_en=title_en, text_ko=text_ko, text_en=text_en,
+        published_at=opens - timedelta(days=5), opens_at=opens, closes_at=closes, **more,
+    )  # fmt: skip
+    for pool in Pool.objects.all():
+        CallPool.objects.create(call=call, pool=pool, gpu_seconds=hours * HOUR)
+    for name_ko, name_en, route, upto, reviews in tiers:
+        Tier.objects.create(
+            call=call,
+            name_ko=name_ko,
+            name_en=name_en,
+            route=route,
+            upto_gpu_seconds=upto and upto * HOUR,
+            reviews_needed=reviews,
+        )
+    for position, (name_ko, name_en, weight, help_ko, help_en) in enumerate(CRITERIA, start=1):
+        Criterion.objects.create(
+            call=call,
+            position=position,
+            name_ko=name_ko,
+            name_en=name_en,
+            weight=weight,
+            help_ko=help_ko,
+            help_en=help_en,
+        )
+    return call
+
+
+def _evening(at: datetime, days: int) -> datetime:
+    """18:00 in Seoul, so many days from the day of `at`."""
+    return timezone.make_aware(datetime.combine(timezone.localdate(at) + timedelta(days=days), time(18)))
 
 
 def _institution(name_ko: str, name_en: str, kind: str, domains: list[str]) -> Institution:
@@ -88,7 +148,7 @@ def _person(login: Login) -> None:
         RoleAssignment.objects.create(user=user, role=role)
 
 
-def _pool(code: str, name: str, position: int) -> Pool:
+def _pool(code: str, name: str, position: int, *, rate: int) -> Pool:
     defaults = {
         "name_ko": f"{name} 풀",
         "name_en": f"{name} pool",
@@ -98,136 +158,6 @@ def _pool(code: str, name: str, position: int) -> Pool:
         "partitions": [code],
         "most_gpus_per_job": 4,
         "position": position,
+        "rate_hundredths": rate,
     }
     return Pool.objects.get_or_create(code=code, defaults=defaults)[0]
-
-
-def _call(pools: list[Pool], at: datetime) -> Call:
-    if call := Call.objects.first():
-        return call
-    closing = timezone.make_aware(datetime.combine(timezone.localdate(at) + timedelta(days=30), time(18)))
-    call = Call.objects.create(
-        title_ko="2026년 하반기 GPU 자원 지원 공고",
-        title_en="Call for GPU time, second half of 2026",
-        text_ko=CALL_TEXT_KO,
-        text_en=CALL_TEXT_EN,
-        published_at=at - timedelta(days=75),
-        opens_at=at - timedelta(days=70),
-        closes_at=closing,
-        reviews_needed=1,
-    )
-    call.pools.set(pools)
-    for position, (name_ko, name_en, weight, help_ko, help_en) in enumerate(CRITERIA, start=1):
-        Criterion.objects.create(
-            call=call,
-            position=position,
-            name_ko=name_ko,
-            name_en=name_en,
-            weight=weight,
-            help_ko=help_ko,
-            help_en=help_en,
-        )
-    return call
-
-
-def _apply(call: Call, by: User, draft: Draft, at: datetime, *, submit: bool = True) -> Application:
-    application = application_start(call=call, by=by, at=at)
-    application = application_save(application=application, draft=draft, revision=0, by=by, at=at)
-    return application_submit(application=application, by=by, at=at) if submit else application
-
-
-def _review(application: Application, by: User, scores: list[int], hours: int, comment: str, at: datetime) -> None:
-    review = review_start(application=application, by=by, at=at)
-    criteria = application.call.criteria.all()
-    opinion = Opinion(
-        scores={criterion.pk: value for criterion, value in zip(criteria, scores, strict=True)},
-        comment_to_applicant=comment,
-        recommended_gpu_seconds=hours * HOUR,
-    )
-    review_submit(review=review, opinion=opinion, by=by, at=at + timedelta(hours=2))
-
-
-def _running_project(call: Call, at: datetime) -> None:
-    """Granted 2,400 H100 hours two months ago; portal/demo/history.py writes the use."""
-    then, today = at - timedelta(days=62), timezone.localdate(at)
-    pi = person("seoyeon")
-    draft = Draft(
-        title_ko="초거대 시각언어모델 기반 철강 표면 결함 검출",
-        title_en="Steel surface defect detection with large vision-language models",
-        summary="연속주조와 열연 공정의 표면 영상을 시각언어모델로 학습하여 "
-        "미세 결함을 실시간으로 검출하고 원인을 설명한다.",
-        purpose="공개 사전학습 모델을 제철소 영상 120만 장으로 미세조정하고, 공정 조건별로 모델을 비교한다. "
-        "학습은 GPU 4장 단위로 12시간씩 50회 수행하며, 1시간마다 체크포인트를 저장한다.",
-        starts_on=today - timedelta(days=60),
-        ends_on=today + timedelta(days=119),
-        pool=Pool.objects.get(code="h100"),
-        gpus_per_job=4,
-        minutes_per_run=12 * 60,
-        runs=50,
-        requested_gpu_seconds=2400 * HOUR,
-        members=(
-            DraftMember("minjun@demo.postech.ac.kr", "이민준", "minjun"),
-            DraftMember("haeun@demo.postech.ac.kr", "김하은", "haeun"),
-        ),
-    )
-    application = _apply(call, pi, draft, then)
-    comment = "자료 규모와 실험 계획이 구체적이고, 산출 근거가 분명합니다."
-    _review(application, person("yuna"), [5, 4, 4, 5], 2400, comment, then + timedelta(hours=5))
-    pool = Pool.objects.get(code="h100")
-    decision_award(
-        application=application, awards={pool: 2400 * HOUR}, by=person("decider"), at=then + timedelta(days=1)
-    )
-    project = Project.objects.get()
-    joined = then + timedelta(days=1, hours=3)
-    cluster_username_choose(user=pi, name="seoyeon", by=pi, at=joined)
-    for name in ("minjun", "haeun"):
-        member = person(name)
-        membership = project.memberships.get(email=member.email, status=Membership.Status.INVITED)
-        member_join(membership=membership, cluster_username=name, by=member, at=joined)
-
-
-def _application_to_review(call: Call, at: datetime) -> None:
-    today = timezone.localdate(at)
-    draft = Draft(
-        title_ko="고로 조업 조건 최적화를 위한 시계열 예측 모델",
-        title_en="Time-series forecasting for blast furnace operation",
-        summary="고로 센서 3,000개의 시계열로 노열 변화를 두 시간 앞서 예측하여 연료비를 줄인다.",
-        purpose="변환기(Transformer) 계열 모델을 최근 5년 조업 자료로 학습한다. GPU 2장으로 6시간씩 40회 실행한다.",
-        starts_on=today + timedelta(days=7),
-        ends_on=today + timedelta(days=187),
-        pool=Pool.objects.get(code="a100"),
-        gpus_per_job=2,
-        minutes_per_run=6 * 60,
-        runs=40,
-        requested_gpu_seconds=480 * HOUR,
-    )
-    _apply(call, person("jiho"), draft, at - timedelta(days=2))
-
-
-def _application_to_decide(call: Call, at: datetime) -> None:
-    today = timezone.localdate(at)
-    draft = Draft(
-        title_ko="이차전지 양극재 물성 예측용 그래프 신경망",
-        title_en="Graph neural networks for cathode material properties",
-        summary="양극재 결정 구조에서 용량과 수명을 예측하여 실험 후보를 줄인다.",
-        purpose="공개 결정 자료 15만 건으로 그래프 신경망을 학습하고, 실험 자료 2천 건으로 미세조정한다. "
-        "GPU 1장으로 8시간씩 60회 실행한다.",
-        starts_on=today,
-        ends_on=today + timedelta(days=180),
-        pool=Pool.objects.get(code="a100"),
-        gpus_per_job=1,
-        minutes_per_run=8 * 60,
-        runs=60,
-        requested_gpu_seconds=480 * HOUR,
-    )
-    application = _apply(call, person("haeun"), draft, at - timedelta(days=4))
-    comment = "연구 방법은 우수합니다. 사전 실험으로 1회 실행 시간을 확인하면 신청량을 줄일 수 있습니다."
-    _review(application, person("yuna"), [4, 3, 4, 4], 360, comment, at - timedelta(days=1))
-    other = review_start(application=application, by=person("dohyun"), at=at - timedelta(hours=20))
-    opinion = Opinion(scores={}, comment_to_applicant="작성 중인 의견입니다.")
-    review_save(review=other, opinion=opinion, by=person("dohyun"), at=at - timedelta(hours=19))
-
-
-def _draft(call: Call, at: datetime) -> None:
-    draft = Draft(title_ko="강판 두께 편차의 원인 분석", summary="압연 공정 자료로 두께 편차의 원인을 찾는다.")
-    _apply(call, person("jiho"), draft, at - timedelta(hours=3), submit=False)

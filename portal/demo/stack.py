@@ -1,4 +1,5 @@
-"""The portal's processes beside a sandbox: the worker inside it, where Slurm is, and the web server outside.
+"""The portal's processes beside a sandbox: the worker inside it, where Slurm is, and the web server outside. Without a
+sandbox the worker does what needs no Slurm: mails and reminders.
 
 Used by `manage.py demo`, by the browser tests and by the benchmarks, so that all three run the same thing.
 """
@@ -97,8 +98,13 @@ class Stack:
         return self.sandbox.run([*INSIDE_MANAGE, *arguments], env=self.inside_environment, timeout=300, check=check)
 
     def start_worker(self, **environment: str) -> None:
-        assert self.sandbox is not None
         with (self.var / "log" / "worker.log").open("a") as log:
+            if self.sandbox is None:
+                self.worker = subprocess.Popen(
+                    [*DIES_WITH_US, sys.executable, "manage.py", "worker", "--without-slurm"],
+                    cwd=CHECKOUT, env={**self.environment, **environment}, stdout=log, stderr=log,
+                )  # fmt: skip
+                return
             self.worker = self.sandbox.popen(
                 [*INSIDE_MANAGE, "worker"], env={**self.inside_environment, **environment}, stdout=log, stderr=log
             )
@@ -126,7 +132,7 @@ class Stack:
             return False
 
     def stop_worker(self) -> None:
-        """End the worker inside; it finishes the operation it is at."""
+        """End the worker; it finishes the operation it is at."""
         if self.worker is not None and self.worker.poll() is None:
             self.worker.terminate()
             try:
