@@ -61,10 +61,13 @@ demo: ## The whole portal with a real Slurm, at http://localhost:PORT (PORT=8000
 demo-reset: ## Forget the demo's database and cluster
 	@$(PY) manage.py demo --reset
 
+# All of it in two halves at once; with ARGS what they pick, in one.
+SUITE = $(if $(ARGS),pytest $(ARGS),tests.side_by_side)
+
 .PHONY: test
 test: install-dev ## The whole suite, on real PostgreSQL, real Slurm and a real browser
-	@if [ "$$(id -u)" = 0 ] && [ "$$(uname -s)" = Linux ]; then $(MAKE) --no-print-directory sandboxes && REQUIRE_SLURM=1 $(PY) -m pytest $(ARGS); \
-	else echo 'Not root: the tests that need Slurm are skipped.'; $(PY) -m pytest $(ARGS); fi
+	@if [ "$$(id -u)" = 0 ] && [ "$$(uname -s)" = Linux ]; then $(MAKE) --no-print-directory sandboxes && REQUIRE_SLURM=1 $(PY) -m $(SUITE); \
+	else echo 'Not root: the tests that need Slurm are skipped.'; $(PY) -m $(SUITE); fi
 
 .PHONY: sandboxes
 sandboxes: ## Build both Slurm sandboxes into the cache
