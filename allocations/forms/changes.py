@@ -5,6 +5,7 @@ Each form knows its project's running lines, checks by the same rules as the ser
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -95,8 +96,9 @@ class ChangeForm(forms.Form):
     def check(self, cleaned: dict[str, Any]) -> None:
         """Raises Refused where a rule forbids what is asked."""
 
+    @abstractmethod
     def ask(self, by: User, at: datetime) -> ChangeRequest:
-        raise NotImplementedError
+        """The request, made by the kind's own service. Raises Refused as that does."""
 
 
 class SupplementForm(ChangeForm):

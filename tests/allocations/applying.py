@@ -12,6 +12,22 @@ from allocations.models import Application, ConsentText, FirmDetails
 from allocations.services.consents import consent_give, texts_for
 from tests.factories import NOW
 
+PROJECT = {
+    "title_ko": "배터리 열화 예측",
+    "title_en": "Battery ageing",
+    "summary": "요약입니다.",
+    "purpose": "목적입니다.",
+}
+NEED = {
+    "h100-gpus_per_job": "4",
+    "h100-hours_per_run": "1.5",
+    "h100-runs": "1,000",
+    "h100-requested": "",
+    "starts_on": "2026-04-01",
+    "ends_on": "2026-09-30",
+}
+SUBMIT_PAGE = "Check and submit"
+
 FIRM = {
     "business_number": "1248100998",
     "representative": "이영일",

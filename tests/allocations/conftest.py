@@ -12,7 +12,9 @@ from django.test import Client
 from django.utils import translation
 
 from allocations.models import Application, Attachment, Call, Membership, Project, Review
+from allocations.services.applications import application_start
 from portal.people.models import Institution, User
+from tests.allocations.applying import Form, completed
 from tests.factories import (
     NOW,
     ApplicationFactory,
@@ -165,3 +167,20 @@ def browser() -> Any:
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def application(call: Call, alice: User) -> Application:
+    """Alice's draft, nothing written yet."""
+    return application_start(call=call, by=alice, at=NOW)
+
+
+@pytest.fixture
+def form(application: Application, alice: User, browser: Any) -> Form:
+    return Form(browser(alice), application)
+
+
+@pytest.fixture
+def ready(draft: Application, alice: User, browser: Any) -> Form:
+    """A draft that lacks nothing."""
+    return Form(browser(alice), completed(draft))

@@ -6,42 +6,8 @@ import pytest
 from django.urls import reverse
 
 from allocations.models import Application, Call
-from allocations.services.applications import application_start
-from tests.allocations.applying import Form, completed, rows
-from tests.factories import HOUR, NOW, ApplicationFactory, CallFactory, ProposedMemberFactory
-
-PROJECT = {
-    "title_ko": "배터리 열화 예측",
-    "title_en": "Battery ageing",
-    "summary": "요약입니다.",
-    "purpose": "목적입니다.",
-}
-NEED = {
-    "h100-gpus_per_job": "4",
-    "h100-hours_per_run": "1.5",
-    "h100-runs": "1,000",
-    "h100-requested": "",
-    "starts_on": "2026-04-01",
-    "ends_on": "2026-09-30",
-}
-SUBMIT_PAGE = "Check and submit"
-
-
-@pytest.fixture
-def application(call, alice):
-    return application_start(call=call, by=alice, at=NOW)
-
-
-@pytest.fixture
-def form(application, alice, browser):
-    return Form(browser(alice), application)
-
-
-@pytest.fixture
-def ready(draft, alice, browser):
-    """A draft that lacks nothing."""
-    return Form(browser(alice), completed(draft))
-
+from tests.allocations.applying import NEED, PROJECT, Form, rows
+from tests.factories import HOUR, ApplicationFactory, CallFactory, ProposedMemberFactory
 
 # --- saving -----------------------------------------------------------------------------------------------------
 

@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from django.urls import reverse
 
 from allocations.models import Application
-from allocations.services.applications import application_start
 from allocations.services.completeness import completeness
 from allocations.services.eligibility import application_return
 from portal.events.models import Event
 from portal.post.models import Mail
-from tests.allocations.applying import Form, completed
+from tests.allocations.applying import NEED, PROJECT
 from tests.factories import HOUR, NOW, PoolFactory, UserFactory
-
-PROJECT = {
-    "title_ko": "배터리 열화 예측",
-    "title_en": "Battery ageing",
-    "summary": "요약입니다.",
-    "purpose": "목적입니다.",
-}
-NEED = {
-    "h100-gpus_per_job": "4",
-    "h100-hours_per_run": "1.5",
-    "h100-runs": "1,000",
-    "h100-requested": "",
-    "starts_on": "2026-04-01",
-    "ends_on": "2026-09-30",
-}
-SUBMIT_PAGE = "Check and submit"
-
-
-@pytest.fixture
-def application(call, alice):
-    return application_start(call=call, by=alice, at=NOW)
-
-
-@pytest.fixture
-def form(application, alice, browser):
-    return Form(browser(alice), application)
-
-
-@pytest.fixture
-def ready(draft, alice, browser):
-    """A draft that lacks nothing."""
-    return Form(browser(alice), completed(draft))
 
 
 def test_the_last_step_lists_every_problem_at_once_linked_to_its_step_and_field(application, form):
