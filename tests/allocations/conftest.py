@@ -36,9 +36,9 @@ def now() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
-    """What services say outside of a page is said in English, whatever page a test opened before."""
+    """What is said outside of a page is said in English, whatever language the page of an earlier test left behind."""
     with translation.override("en"):
         yield
 

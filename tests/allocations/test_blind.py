@@ -10,21 +10,12 @@ from contextlib import suppress
 from io import BytesIO
 
 import pytest
-from django.utils import translation
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import FreeText
 from pypdf.generic import ArrayObject, DecodedStreamObject, NameObject, NullObject, TextStringObject
 
 from allocations.blind import DOCX, HWPX, PDF, PNG, blinded
 from allocations.services.outcomes import Refused
-
-
-@pytest.fixture(autouse=True)
-def english():
-    """What the services say is read here in English."""
-    with translation.override("en"):
-        yield
-
 
 NAME = "Kim Haneul"
 HANGUL = "김하늘"

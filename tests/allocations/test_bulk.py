@@ -8,7 +8,6 @@ import pytest
 from django.core import mail
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.utils import translation
 
 from allocations.models import Account, Grant, GrantLine, LedgerEntry, Membership, Project
 from allocations.provisioning.desired import desired_leaves
@@ -39,12 +38,6 @@ FILE = f"""{HEADER}
 steel1,철강 결함 검출,영일만스틸,ceo@steel.example,,a100,80.5,2026-03-01,2026-12-31
 bio-2,신약,한동대학교,han@handong.edu,han@handong.edu:han,h100,10,2026. 4. 1.,2026. 9. 30.
 """
-
-
-@pytest.fixture(autouse=True)
-def english():
-    with translation.override("en"):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from allocations.business_number import check_digit, digits_of, problem, shown
-
-
-@pytest.fixture(autouse=True)
-def english():
-    with translation.override("en"):
-        yield
 
 
 @pytest.mark.parametrize("number", ["124-81-00998", "220-81-62517", "120-81-47521", "123-45-67891", "1248100998"])

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import translation
 
 from allocations.conflicts import Conflict, conflicts, conflicts_between
 from allocations.models import (
@@ -37,13 +36,6 @@ from tests.factories import (
     ReviewFactory,
     UserFactory,
 )
-
-
-@pytest.fixture(autouse=True)
-def english():
-    """What the services say is read here in English."""
-    with translation.override("en"):
-        yield
 
 
 def own(application, person):

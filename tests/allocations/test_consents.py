@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.utils import translation
 
 from allocations.models import Consent, ConsentText
 from allocations.services import Refused
@@ -15,12 +14,6 @@ from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 STAGE = ConsentText.Stage.APPLICATION
-
-
-@pytest.fixture(autouse=True)
-def english():
-    with translation.override("en"):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -31,8 +31,6 @@ from tests.factories import (
     kst,
 )
 
-pytestmark = pytest.mark.usefixtures("english")
-
 AWARD = {
     "outcome": "partly",
     "award_h100": "500",

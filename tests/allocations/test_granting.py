@@ -22,8 +22,6 @@ from tests.factories import (
     kst,
 )
 
-pytestmark = pytest.mark.usefixtures("english")
-
 
 @pytest.fixture
 def offered(submitted, dana):

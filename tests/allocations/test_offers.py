@@ -17,8 +17,6 @@ from allocations.workflow import LostRace
 from portal.events.models import Event
 from tests.factories import NOW, ApplicationFactory, DecisionFactory, UserFactory
 
-pytestmark = pytest.mark.usefixtures("english")
-
 
 def agreement_text(code, **more):
     values = {"version": 1, "stage": "agreement", "title_ko": "협약서", "title_en": "Agreement", "created_at": NOW}

@@ -48,7 +48,7 @@ from tests.factories import (
     kst,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
+pytestmark = pytest.mark.django_db
 
 BASICS = CallBasics(
     title_ko="2026년 2차 공고",

@@ -17,7 +17,7 @@ from allocations.texts import PLACES, center_text
 from portal.events.models import Event
 from tests.factories import NOW, CallFactory, PoolFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
+pytestmark = pytest.mark.django_db
 
 
 def test_a_new_installation_begins_with_texts_and_programmes_once():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.utils import translation
 
 from allocations.models import ConflictWaiver, Consent, ConsentText, Review, ReviewerProfile
 from allocations.selectors.assignment import assignment_of
@@ -37,13 +36,6 @@ from tests.factories import (
     UserFactory,
     kst,
 )
-
-
-@pytest.fixture(autouse=True)
-def english():
-    """What the services say is read here in English."""
-    with translation.override("en"):
-        yield
 
 
 @pytest.fixture

@@ -29,8 +29,6 @@ from tests.factories import (
     kst,
 )
 
-pytestmark = pytest.mark.usefixtures("english")
-
 
 def h100():
     return PoolFactory(code="h100")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.utils import translation
 
 from allocations.models import Application, TechnicalReview, Tier
 from allocations.standing import standing, steps
@@ -19,12 +17,6 @@ S, Route = ApplicationStatus, Tier.Route
 
 # Also those that a route does not lead to: a tier may be changed while applications of it are on their way.
 CASES = list(itertools.product(Route, S))
-
-
-@pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    with translation.override("en"):
-        yield
 
 
 def an_application(route: Route = Route.FULL, status: ApplicationStatus = S.REVIEW) -> Application:

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.urls import reverse
-from django.utils import translation
 
 from allocations.models import ConsentText, CorrectionRequest
 from allocations.services import Refused
@@ -20,12 +19,6 @@ from tests.factories import HOUR, NOW
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def english():
-    with translation.override("en"):
-        yield
 
 
 @pytest.fixture
