@@ -61,6 +61,8 @@ class UserFactory(DjangoModelFactory):
     name_en = factory.Sequence(lambda n: f"Person {n}")
     institution = factory.SubFactory(InstitutionFactory)
     cluster_username = factory.Sequence(lambda n: f"person{n}")
+    cluster_username_approved_at = factory.Maybe("cluster_username", kst(2026, 1, 2), None)
+    cluster_username_found_at = factory.SelfAttribute("cluster_username_approved_at")
     date_joined = kst(2026, 1, 2)
 
     @factory.post_generation
@@ -317,6 +319,17 @@ class GrantFactory(DjangoModelFactory):
     def hours(self: Any, create: bool, extracted: int | None, pool: models.Pool | None = None, **kwargs: Any) -> None:
         if extracted != 0:
             GrantLineFactory(grant=self, pool=pool or PoolFactory(), hours=extracted)
+
+
+class SuspensionFactory(DjangoModelFactory):
+    """Lasting; `until=` says when it was lifted."""
+
+    class Meta:
+        model = models.Suspension
+
+    grant = factory.SubFactory(GrantFactory)
+    since = NOW
+    reason = "확인 중"
 
 
 class GrantLineFactory(DjangoModelFactory):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Func, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from allocations.models.applications import Application
@@ -24,8 +27,6 @@ class Grant(models.Model):
     )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    suspended_at = models.DateTimeField(null=True, blank=True)
-    suspended_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -42,19 +43,80 @@ class Grant(models.Model):
         """The number of the application it follows from; the project's code where it was imported."""
         return (self.application.number if self.application else None) or self.project.code
 
+    @property
+    def suspension(self) -> Suspension | None:
+        """The one that lasts. Reads `suspensions`, which lists prefetch."""
+        return next((row for row in self.suspensions.all() if row.until is None), None)
+
     def is_open(self, at: datetime) -> bool:
-        return self.suspended_at is None and self.starts_at <= at < self.ends_at
+        return self.suspension is None and self.starts_at <= at < self.ends_at
 
     def event_topics(self) -> list[str]:
         return ["operations", "applications", f"project:{self.project.code}", f"person:{self.project.pi_id}"]
 
 
+class Suspension(models.Model):
+    """A span in which a grant gave no right to start anything: from `since` until just before `until`, None while it
+    lasts. Kept for good, because use is attributed to the line that was open at its second."""
+
+    grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="suspensions")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=300)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    lifted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["since", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["grant"], condition=Q(until__isnull=True), name="one_lasting_suspension_per_grant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grant} {self.since:%Y-%m-%d %H:%M}"
+
+
+class GrantLineQuerySet(models.QuerySet["GrantLine"]):
+    def open(self, at: datetime) -> GrantLineQuerySet:
+        """Lines of grants that are open at the moment."""
+        return self.filter(grant__starts_at__lte=at, grant__ends_at__gt=at).unsuspended()
+
+    def unsuspended(self) -> GrantLineQuerySet:
+        lasting = Suspension.objects.filter(grant=OuterRef("grant"), until=None)
+        return self.filter(~Exists(lasting))
+
+    def with_amounts(self) -> GrantLineQuerySet:
+        """`granted`: the sum of the ledger; `covered`: what of it only covers an overrun that is past."""
+        covering = Q(entries__kind__in=LedgerEntry.COVERING, entries__gpu_seconds__gt=0)
+        return self.annotate(
+            granted=Coalesce(Sum("entries__gpu_seconds"), 0),
+            covered=Coalesce(Sum("entries__gpu_seconds", filter=covering), 0),
+        )
+
+    def with_suspensions(self) -> GrantLineQuerySet:
+        """`suspended`: the spans in which the grant was suspended, as pairs of moments; None while it lasts."""
+        moments = ArrayField(models.DateTimeField())
+        span = Func("since", "until", template="ARRAY[%(expressions)s]", output_field=moments)
+        spans = Suspension.objects.filter(grant=OuterRef("grant")).annotate(span=span).values("span")
+        return self.annotate(suspended=ArraySubquery(spans))
+
+
 class GrantLine(models.Model):
-    """A grant's share in one pool. `charged_gpu_seconds` is what accounting last attributed to it, raw."""
+    """A grant's share in one pool. `charged_gpu_seconds` is what accounting last attributed to it, raw.
+
+    Settled: its grant has ended, nothing that began before still runs, and Slurm's accounting has caught up. What was
+    charged then is kept in `settled_gpu_seconds`; a correction that comes later changes the charge alone.
+    """
 
     grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="lines")
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="grant_lines")
     charged_gpu_seconds = models.BigIntegerField(default=0)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_gpu_seconds = models.BigIntegerField(null=True, blank=True)
+
+    objects = GrantLineQuerySet.as_manager()
 
     class Meta:
         ordering = ["grant__starts_at", "pk"]
@@ -80,12 +142,17 @@ class LedgerEntry(models.Model):
         REDUCTION = "reduction", _("Reduction")
         WRITE_OFF = "write_off", _("Write-off")
         ADJUSTMENT = "adjustment", _("Adjustment")
+        OVERRUN = "overrun", _("Overrun carried over")
+
+    # On the line that was overrun, these make up for what was used already; nothing can be drawn from them.
+    COVERING = (Kind.WRITE_OFF, Kind.OVERRUN)
 
     line = models.ForeignKey(GrantLine, on_delete=models.PROTECT, related_name="entries")
     kind = models.CharField(max_length=12, choices=Kind.choices)
     gpu_seconds = models.BigIntegerField()
     reason = models.CharField(max_length=300)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    # None for what follows from a rule by itself, such as an overrun carried over.
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     at = models.DateTimeField()
     job_key = models.CharField(max_length=80, blank=True)
 
@@ -98,3 +165,29 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.gpu_seconds:+d} GPU-s"
+
+
+class Overrun(models.Model):
+    """What jobs used beyond a line's award, found when the line was settled.
+
+    Open until it is carried to the project's next line in the pool or written off by a decision; both leave entries in
+    the ledger. A line that was extended after it had been settled is settled again, so it may come to a second one.
+    """
+
+    line = models.ForeignKey(GrantLine, on_delete=models.PROTECT, related_name="overruns")
+    gpu_seconds = models.BigIntegerField()
+    found_at = models.DateTimeField()
+    carried_to = models.ForeignKey(GrantLine, on_delete=models.PROTECT, null=True, related_name="carried_overruns")
+    written_off_reason = models.CharField(max_length=300, blank=True)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["found_at", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(gpu_seconds__gt=0), name="overrun_is_positive"),
+            models.UniqueConstraint(fields=["line"], condition=Q(closed_at__isnull=True), name="one_open_overrun"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line} +{self.gpu_seconds} GPU-s"

@@ -103,3 +103,66 @@ class Membership(models.Model):
     def event_topics(self) -> list[str]:
         own = [f"person:{self.user_id}"] if self.user_id else []
         return [f"project:{self.project.code}", *own]
+
+
+class MemberCap(models.Model):
+    """What a member may use of a pool at most, in GPU-seconds since the person's association with the account began.
+
+    Cumulative like every limit of Slurm's; the PI raises it where a new grant is meant to give more.
+    """
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="caps")
+    pool = models.ForeignKey("allocations.Pool", on_delete=models.PROTECT, related_name="+")
+    gpu_seconds = models.BigIntegerField()
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["membership", "pool"]
+        constraints = [
+            models.UniqueConstraint(fields=["membership", "pool"], name="one_cap_per_member_and_pool"),
+            models.CheckConstraint(condition=Q(gpu_seconds__gte=0), name="cap_is_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.membership} · {self.pool}: {self.gpu_seconds} GPU-s"
+
+
+class DefaultAccount(models.Model):
+    """The account that a person wants jobs charged to that name none. Slurm is told only where the present one does not
+    work and lies below our root account."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="default_account")
+    account = models.ForeignKey("allocations.Account", on_delete=models.CASCADE, related_name="+")
+    chosen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.account}"
+
+
+class StopOrder(models.Model):
+    """A decision to end jobs at once: of one person in a project, or of everybody (`username` empty).
+
+    The worker cancels what runs and waits until nothing is left, then says when.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="stop_orders")
+    username = models.CharField(max_length=31, blank=True)
+    reason = models.CharField(max_length=300)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "username"], condition=Q(done_at__isnull=True), name="one_stop_order_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project.code} {self.username}".strip()
+
+    def event_topics(self) -> list[str]:
+        return ["operations", f"project:{self.project.code}"]

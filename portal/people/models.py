@@ -121,6 +121,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         validators=[cluster_username_validator],
     )
+    # The name on the cluster is asked for by the person, approved by the center and found there by the worker; it is of
+    # use from the last of the three on.
+    cluster_username_asked_at = models.DateTimeField(null=True, blank=True)
+    cluster_username_approved_at = models.DateTimeField(null=True, blank=True)
+    cluster_username_approved_by = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    cluster_username_found_at = models.DateTimeField(null=True, blank=True)
+    # Since when the worker misses a name there that it had found; nothing follows from it but that operators see it.
+    cluster_username_lost_at = models.DateTimeField(null=True, blank=True)
+    # Why the last name asked for was refused, until another one is asked for.
+    cluster_username_refusal = models.CharField(max_length=300, blank=True)
+    # What Slurm charges jobs to that name no account, as the worker last read it; empty where that is not known.
+    slurm_default_account = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now)
@@ -146,6 +160,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.display_name
+
+    @property
+    def is_on_cluster(self) -> bool:
+        """Whether the person's name on the cluster is approved and was found there."""
+        return bool(self.cluster_username and self.cluster_username_approved_at and self.cluster_username_found_at)
 
     @property
     def roles(self) -> set[Role]:

@@ -33,7 +33,7 @@ class Permission(models.TextChoices):
     PROJECT_VIEW = "project.view", _("See a project and its usage")
     PROJECT_MANAGE = "project.manage", _("Invite and remove members of a project")
     OPERATIONS_VIEW = "operations.view", _("See the cluster's state")
-    OPERATIONS_CHANGE = "operations.change", _("Switch writing to Slurm on and off")
+    OPERATIONS_CHANGE = "operations.change", _("Act on the cluster, and on grants in its name")
     CENTER_VIEW = "center.view", _("See the use of the center as a whole")
 
 
