@@ -61,6 +61,28 @@ def add_account(sandbox: Sandbox, account: str, *users: str, pool: str = "h100",
         sandbox.run(["sacctmgr", "-i", "add", "user", user, f"account={account}"])
 
 
+def stop_daemon(sandbox: Sandbox, daemon: str, *, kill: bool = False) -> None:
+    """Stops slurmctld or slurmdbd as its service would, or as a crash does, and waits for its end.
+
+    A service kills what has not ended in time: slurmdbd sometimes waits for a client that is gone.
+    """
+    pid = sandbox.run(["cat", f"/run/{daemon}/{daemon}.pid"]).stdout.strip()
+    script = "kill -TERM $0; for n in $(seq 100); do kill -0 $0 2>/dev/null || exit 0; sleep 0.2; done; kill -KILL $0"
+    sandbox.run(["kill", "-KILL", pid] if kill else ["sh", "-c", script, pid])
+    wait_for(f"the end of {daemon}", lambda: sandbox.run(["kill", "-0", pid], check=False).returncode != 0)
+
+
+def start_daemon(sandbox: Sandbox, daemon: str) -> None:
+    """Starts it again and waits until both answer. Without -i slurmctld ends where it has never saved its counters."""
+    sandbox.run([daemon, "-i"] if daemon == "slurmctld" else [daemon])
+    for question in (["scontrol", "ping"], ["sacctmgr", "-n", "show", "cluster"], ["squeue", "-h"]):
+        wait_for(f"an answer after {daemon} was started", lambda ask=question: answers(sandbox, ask))
+
+
+def answers(sandbox: Sandbox, question: list[str]) -> bool:
+    return sandbox.run(question, check=False).returncode == 0
+
+
 def processes_inside(sandbox: Sandbox) -> set[int]:
     """The processes in a sandbox's namespaces, by their numbers outside."""
     init = sandbox.state.init()

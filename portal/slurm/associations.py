@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from portal.slurm.errors import SlurmUnreadable
+from portal.slurm.names import SLURM_ROOT
 from portal.slurm.sentences import noop as _
 from portal.slurm.tres import GPU, parse_tres
-from portal.slurm.types import AccountState, ClusterState, PersonState
+from portal.slurm.types import AccountState, ClusterState, OtherAccount, PersonState
 
 # Known to every version. `lineage` exists from 23.11 on; an unknown field makes the whole command fail.
-FIELDS = "account,user,partition,parentname,grpjobs,grpsubmit,grptresmins,qos,defaultqos"
+# The cluster comes first, so that the second half of a name with a line break is no row.
+FIELDS = "cluster,account,user,partition,parentname,grpjobs,grpsubmit,grptresmins,qos,defaultqos"
 LINEAGE = ",lineage"
+# What is always there comes first, for the same reason.
+DEFAULTS_FIELDS = "adminlevel,user,defaultaccount"
+OTHERS_FIELDS = "cluster,grptresmins,qos,user,account,parentname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +41,40 @@ class AssociationRow:
         return self.group_jobs == 0 and self.group_submit_jobs == 0
 
 
+class OtherRow(NamedTuple):
+    """What is read of any association of the cluster: of an account (user empty) or of a person with one."""
+
+    account: str
+    user: str
+    parent: str
+    gpu_minutes: int | None
+    qos: frozenset[str]
+
+
 def parse_associations(text: str, *, with_lineage: bool) -> list[AssociationRow]:
     """Rows of `sacctmgr -P -n show assoc format=FIELDS`.
 
-    A row with another number of columns belongs to a name that holds a bar: never one of the portal's, so it is
-    left out. Raises SlurmUnreadable where a number is none.
+    A row with another number of columns belongs to a name that holds a bar or a line break: never one of the portal's,
+    so it is left out. Raises SlurmUnreadable where a number is none.
     """
     columns = len(FIELDS.split(",")) + with_lineage
     rows = (line.split("|") for line in text.splitlines())
     return [_row(parts) for parts in rows if len(parts) == columns]
 
 
-def parse_parents(text: str) -> dict[str, str]:
-    """Every account with the one above it, from rows of `format=account,parentname`; names may hold a bar."""
-    return {account: parent for account, _bar, parent in (line.rpartition("|") for line in text.splitlines())}
+def parse_defaults(text: str) -> dict[str, str]:
+    """Everybody's default account, from rows of `show user format=DEFAULTS_FIELDS`; torn rows are left out."""
+    rows = (line.split("|") for line in text.splitlines())
+    return {parts[1]: parts[2] for parts in rows if len(parts) == len(DEFAULTS_FIELDS.split(","))}
 
 
-def cluster_state(rows: Iterable[AssociationRow], root_account: str) -> ClusterState:
-    """Accounts and people at and below the root account; empty where the root account does not exist."""
+def cluster_state(
+    rows: Iterable[AssociationRow], root_account: str, defaults: Mapping[str, str] = MappingProxyType({})
+) -> ClusterState:
+    """Accounts and people at and below the root account; empty where the root account does not exist.
+
+    `defaults`: of everybody on the cluster; those of the people here are taken.
+    """
     rows = list(rows)
     below = accounts_below(rows, root_account)
     accounts = {row.account: row for row in rows if not row.user and row.account in below}
@@ -64,7 +86,60 @@ def cluster_state(rows: Iterable[AssociationRow], root_account: str) -> ClusterS
     return ClusterState(
         accounts=MappingProxyType({name: _account(row) for name, row in accounts.items()}),
         people=MappingProxyType(people),
+        defaults=MappingProxyType({user: defaults.get(user, "") for _account, user in people}),
     )
+
+
+def parse_others(text: str, root_account: str) -> list[OtherAccount]:
+    """Accounts of others, from rows of `format=OTHERS_FIELDS`.
+
+    Here an account may have a bar in its name: its row has no user, and only the parent follows it. A row that is
+    broken all the same (a name with a line break) is left out. Raises SlurmUnreadable where a limit is none.
+    """
+    return other_accounts(_others_rows(text), root_account)
+
+
+def other_accounts(rows: Iterable[OtherRow], root_account: str) -> list[OtherAccount]:
+    """Accounts that are not below the root, by name; Slurm's own root is none of them."""
+    accounts: dict[str, OtherRow] = {}
+    people: dict[str, set[str]] = {}
+    for row in rows:
+        if row.user:
+            people.setdefault(row.account, set()).add(row.user)
+        else:
+            accounts[row.account] = row
+    parents = {name: row.parent for name, row in accounts.items()}
+    return [
+        OtherAccount(name, row.parent, tuple(sorted(people.get(name, ()))), row.gpu_minutes, tuple(sorted(row.qos)))
+        for name, row in sorted(accounts.items())
+        if name != SLURM_ROOT and not is_below(name, root_account, parents)
+    ]
+
+
+def _others_rows(text: str) -> Iterator[OtherRow]:
+    for line in text.splitlines():
+        parts = line.split("|", 4)
+        place = parts[-1].rpartition("|")
+        if len(parts) == len(OTHERS_FIELDS.split(",")) - 1 and place[1]:
+            _cluster, limit, qos, user, _place = parts
+            account, _bar, parent = place
+            yield OtherRow(account, user, parent, _gpu_minutes(account, limit, line), frozenset(_words(qos)))
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",") if text else []
+
+
+def _gpu_minutes(account: str, tres: str, line: str) -> int | None:
+    try:
+        return parse_tres(tres).get(GPU)
+    except ValueError as error:
+        raise _unreadable(account, error, line) from error
+
+
+def _unreadable(account: str, error: ValueError, line: str) -> SlurmUnreadable:
+    message = _("An association of %(account)s is not understood: %(trouble)s")
+    return SlurmUnreadable(message, account=account, trouble=error, words=line)
 
 
 def accounts_below(rows: Iterable[AssociationRow], root_account: str) -> frozenset[str]:
@@ -86,7 +161,7 @@ def is_below(account: str, root_account: str, parents: Mapping[str, str]) -> boo
 
 
 def _row(parts: list[str]) -> AssociationRow:
-    account, user, _partition, parent, jobs, submit, tres, qos, default_qos, *lineage = parts
+    _cluster, account, user, _partition, parent, jobs, submit, tres, qos, default_qos, *lineage = parts
     try:
         return AssociationRow(
             account=account,
@@ -95,17 +170,12 @@ def _row(parts: list[str]) -> AssociationRow:
             group_jobs=int(jobs) if jobs else None,
             group_submit_jobs=int(submit) if submit else None,
             gpu_minutes=parse_tres(tres).get(GPU),
-            qos=frozenset(qos.split(",")) if qos else frozenset(),
+            qos=frozenset(_words(qos)),
             default_qos=default_qos,
             lineage=lineage[0] if lineage else "",
         )
     except ValueError as error:
-        raise SlurmUnreadable(
-            _("An association of %(account)s is not understood: %(trouble)s"),
-            account=account,
-            trouble=error,
-            words="|".join(parts),
-        ) from error
+        raise _unreadable(account, error, "|".join(parts)) from error
 
 
 def _account(row: AssociationRow) -> AccountState:
@@ -121,10 +191,24 @@ def _account(row: AssociationRow) -> AccountState:
 
 
 def _person(row: AssociationRow, account_lineage: str, other: PersonState | None) -> PersonState:
-    """A person may have one row per partition: paused only where all are, in order only where all are."""
-    return PersonState(
+    """A person may have one row per partition: together they are what the person may do in the account."""
+    person = PersonState(
         account=row.account,
         user=row.user,
-        paused=row.stopped and (other is None or other.paused),
-        lineage_ok=row.lineage.startswith(account_lineage) and (other is None or other.lineage_ok),
+        paused=row.stopped,
+        gpu_minutes=row.gpu_minutes,
+        qos=row.qos,
+        default_qos=row.default_qos,
+        lineage_ok=row.lineage.startswith(account_lineage),
+    )
+    if other is None:
+        return person
+    limits = (other.gpu_minutes, person.gpu_minutes)
+    return replace(
+        person,
+        paused=person.paused and other.paused,
+        gpu_minutes=None if None in limits else sum(filter(None, limits)),
+        qos=person.qos | other.qos,
+        default_qos=other.default_qos,
+        lineage_ok=person.lineage_ok and other.lineage_ok,
     )

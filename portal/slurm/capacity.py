@@ -35,7 +35,7 @@ def parse_nodes(text: str) -> list[Node]:
 
 
 def node_groups(nodes: Iterable[Node]) -> list[NodeGroup]:
-    """Sums by partition and GPU kind. A node in several partitions counts in each of them."""
+    """Sums by partition and GPU kind. A node in several partitions counts in each, which names the others."""
     groups: dict[tuple[str, str], NodeGroup] = {}
     for node in nodes:
         for partition in node.partitions:
@@ -48,6 +48,7 @@ def node_groups(nodes: Iterable[Node]) -> list[NodeGroup]:
                     gpus=group.gpus + gpus,
                     gpus_in_use=group.gpus_in_use + in_use,
                     gpus_down=group.gpus_down + (0 if node.usable else gpus - in_use),
+                    also_in=tuple(sorted({*group.also_in, *node.partitions} - {partition})),
                 )
     return [groups[key] for key in sorted(groups)]
 

@@ -9,34 +9,42 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
-from portal.slurm import capacity, config, queue, sacct, sreport, sshare, writes
+from portal.slurm import capacity, config, queue, sacct, sequence, sreport, sshare, unix, writes
 from portal.slurm.associations import (
+    DEFAULTS_FIELDS,
     FIELDS,
     LINEAGE,
+    OTHERS_FIELDS,
     AssociationRow,
     accounts_below,
     cluster_state,
-    is_below,
     parse_associations,
-    parse_parents,
+    parse_defaults,
+    parse_others,
 )
 from portal.slurm.errors import SlurmRefused, SlurmUnavailable, SlurmUnreadable
-from portal.slurm.names import SLURM_ROOT, checked_cluster, checked_root
+from portal.slurm.health import read_health
+from portal.slurm.names import checked_cluster, checked_root
 from portal.slurm.run import SECONDS, Answer, Runner
 from portal.slurm.sentences import noop as _
 from portal.slurm.types import (
+    CancelJobs,
     ClusterState,
     Counter,
     CreateAccount,
+    Health,
     JobRecord,
     NodeGroup,
     Operation,
+    OtherAccount,
     PausePerson,
+    QosConfig,
     QueueEntry,
+    SetDefaultAccount,
     SlurmConfig,
     UnreadableRow,
 )
@@ -73,29 +81,42 @@ class CommandsGateway:
     # --- the state that is compared ---
 
     def snapshot(self) -> ClusterState:
-        return cluster_state(self._associations(), self.root_account)
+        return cluster_state(self._associations(), self.root_account, self._defaults())
 
-    def foreign_accounts(self) -> list[str]:
-        text = self.runner.read(*self.show_associations("account,parentname", "user="))
-        parents = parse_parents(text)
-        below = {name for name in parents if is_below(name, self.root_account, parents)}
-        return sorted(parents.keys() - below - {SLURM_ROOT})
+    def other_accounts(self) -> list[OtherAccount]:
+        return parse_others(self.runner.read(*self.show_associations(OTHERS_FIELDS)), self.root_account)
 
     def execute(self, operation: Operation) -> str:
         """One operation; see SlurmGateway.execute.
 
         PausePerson may raise SlurmUnavailable when the person is paused already but waiting jobs could not be
-        cancelled (slurmctld down): do it again then.
+        cancelled (slurmctld down), CancelJobs when not all jobs have ended yet: do it again then.
         """
         writes.check(operation)
         with WRITER:
             before = self._associations("user=")
-            parents = {row.account: row.parent for row in before}
+            parents = {row.account: row.parent for row in before if not row.user}
             writes.check_place(operation, self.root_account, parents)
-            words = self._write(operation, before)
+            words = "" if isinstance(operation, CancelJobs) else self._write(operation, before)
+        if isinstance(operation, CancelJobs):
+            return self._cancel(operation.account, operation.user)
         if isinstance(operation, PausePerson):
-            self._cancel_waiting(operation.account, operation.user)
+            self._cancel(operation.account, operation.user, state="PENDING")
         return words
+
+    def sequence(self) -> int:
+        return sequence.parse_sequence(self.runner.read(*sequence.read_command(self.root_account)))
+
+    def set_sequence(self, number: int) -> None:
+        command = sequence.write_command(self.root_account, number)
+        with WRITER:
+            for _attempt in range(ATTEMPTS):
+                answer = self.runner.run(*command)
+                if self.sequence() == number:
+                    return
+                if answer.code != 0:
+                    raise _failure(answer)
+        raise _not_made(self.root_account, answer)
 
     # --- what was used ---
 
@@ -132,7 +153,16 @@ class CommandsGateway:
     def config(self) -> SlurmConfig:
         settings = self.runner.read(*config.SETTINGS_COMMAND)
         partitions = self.runner.read(*config.PARTITIONS_COMMAND)
-        return config.parse_config(settings, partitions, self.runner.read(*config.QOS_COMMAND))
+        return config.parse_config(settings, partitions, self.qos_settings())
+
+    def qos_settings(self) -> tuple[QosConfig, ...]:
+        return config.parse_qos(self.runner.read(*config.QOS_COMMAND))
+
+    def health(self) -> Health:
+        return read_health(self.runner, self.cluster)
+
+    def known_people(self, users: Collection[str]) -> frozenset[str]:
+        return unix.known(self.runner, users)
 
     # --- how ---
 
@@ -147,44 +177,52 @@ class CommandsGateway:
         place = (f"cluster={self.cluster}", *conditions)
         return ("sacctmgr", "-P", "-n", "show", "assoc", *place, f"format={fields}")
 
-    def _write(self, operation: Operation, before: Sequence[AssociationRow]) -> str:
+    def show_defaults(self, *conditions: str) -> tuple[str, ...]:
+        """The command that reads everybody's default account on the cluster."""
+        place = (f"cluster={self.cluster}", *conditions)
+        return ("sacctmgr", "-P", "-n", "show", "user", *place, f"format={DEFAULTS_FIELDS}")
+
+    def _defaults(self, *conditions: str) -> dict[str, str]:
+        return parse_defaults(self.runner.read(*self.show_defaults(*conditions)))
+
+    def _write(self, operation: writes.SacctmgrOperation, before: Sequence[AssociationRow]) -> str:
         account = writes.account_of(operation)
         exists = any(row.account == account for row in before)
         if isinstance(operation, CreateAccount) and writes.is_done(operation, cluster_state(before, account)):
             return ""
         for _attempt in range(ATTEMPTS):
             answer = self.runner.run(*writes.command(operation, self.cluster, exists=exists))
-            rows = self._associations(f"account={account}")
-            if writes.is_done(operation, cluster_state(rows, account)):
+            if writes.is_done(operation, self._read_back(operation)):
                 return answer.words
             if answer.code != 0:
                 raise _failure(answer)
-        raise SlurmRefused(
-            _("Slurm accepted the change of %(account)s but did not make it."), account=account, words=answer.words
-        )
+        raise _not_made(account, answer)
 
-    def _cancel_waiting(self, account: str, user: str) -> None:
-        """Cancel what of the person's still waits in the account, and see it gone.
+    def _read_back(self, operation: writes.SacctmgrOperation) -> ClusterState:
+        account = writes.account_of(operation)
+        defaults = self._defaults(f"name={operation.user}") if isinstance(operation, SetDefaultAccount) else {}
+        return cluster_state(self._associations(f"account={account}"), account, defaults)
+
+    def _cancel(self, account: str, user: str, state: str = "") -> str:
+        """Cancel jobs of the account, of one person or of everybody, in one state or in all, and see them gone.
 
         A person whom Slurm's host does not know has no jobs, and scancel would refuse the name: so look first.
         """
-        if not self._waiting(account, user):
-            return
-        answer = self.runner.run("scancel", f"--account={account}", f"--user={user}", "--state=PENDING")
+        if not self._has_jobs(account, user, state):
+            return ""
+        answer = self.runner.run(*queue.cancel_command(account, user, state))
         until = time.monotonic() + CANCEL_SECONDS
-        while self._waiting(account, user):
+        while self._has_jobs(account, user, state):
             if time.monotonic() > until:
-                raise SlurmUnavailable(
-                    _("Waiting jobs of %(user)s in %(account)s could not be cancelled."),
-                    user=user,
-                    account=account,
-                    words=answer.words,
-                )
+                message = _("Jobs of %(user)s in %(account)s could not be cancelled.")
+                raise SlurmUnavailable(message, user=user or "*", account=account, words=answer.words)
             time.sleep(CANCEL_STEP)
+        return answer.words
 
-    def _waiting(self, account: str, user: str) -> bool:
-        text = self.runner.read(*queue.command(account=account, states="PENDING"))
-        return any(entry.user == user for entry in queue.parse_queue(text))
+    def _has_jobs(self, account: str, user: str, state: str) -> bool:
+        """Jobs whose processes are being cleared away have ended."""
+        entries = queue.parse_queue(self.runner.read(*queue.command(account=account, states=state)))
+        return any(user in ("", entry.user) and entry.state != queue.ENDING for entry in entries)
 
 
 def parse_version(text: str) -> tuple[int, int]:
@@ -200,3 +238,8 @@ def _failure(answer: Answer) -> SlurmRefused | SlurmUnavailable:
     if NOT_REACHED.search(answer.words):
         return SlurmUnavailable(_("Slurm's accounting did not answer."), words=answer.words)
     return SlurmRefused(_("Slurm refused the change."), words=answer.words)
+
+
+def _not_made(account: str, answer: Answer) -> SlurmRefused:
+    message = _("Slurm accepted the change of %(account)s but did not make it.")
+    return SlurmRefused(message, account=account, words=answer.words)

@@ -1,11 +1,11 @@
 """A cluster in memory, for tests that need no Slurm. Held to the same contract as the drivers.
 
-It enforces nothing and runs nothing: jobs are what the test puts into `history` and `waiting`.
+It enforces nothing and runs nothing: jobs are what the test puts into `history`, `waiting` and `running`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -13,25 +13,33 @@ from types import MappingProxyType
 from portal.slurm import writes
 from portal.slurm.associations import is_below
 from portal.slurm.errors import SlurmError, SlurmRefused
-from portal.slurm.names import SLURM_ROOT, checked_root
+from portal.slurm.names import PERSON, SLURM_ROOT, checked_root
 from portal.slurm.queue import WAITING
 from portal.slurm.sacct import in_window
+from portal.slurm.sequence import checked_number
 from portal.slurm.types import (
     AccountState,
     AddPerson,
+    CancelJobs,
     ClusterState,
     Counter,
     CreateAccount,
+    Health,
     JobRecord,
     NodeGroup,
     Operation,
+    OtherAccount,
     ParkAccount,
     PartitionConfig,
     PausePerson,
     PersonState,
+    QosConfig,
     QueueEntry,
     ResumePerson,
+    SetDefaultAccount,
     SetLimit,
+    SetPersonLimit,
+    SetPersonQos,
     SetQos,
     SlurmConfig,
     UnparkAccount,
@@ -50,12 +58,25 @@ CONFIG = SlurmConfig(
     enforce_part_limits="ALL",
     partitions=tuple(PartitionConfig(name, frozenset({name}), 60, 1440) for name in POOLS),
     qos=frozenset({"normal", *POOLS}),
+    qos_settings=(
+        QosConfig("normal", frozenset(), None),
+        *(QosConfig(name, frozenset({"DenyOnLimit"}), 1) for name in POOLS),
+    ),
 )
 CAPACITY = [NodeGroup(name, name, nodes=1, gpus=4, gpus_in_use=0, gpus_down=0) for name in POOLS]
 
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+HEALTH = Health("portal", False, "Operator", 0.0, None, "fake")
+
+
 class FakeGateway:
-    """`broken` is raised by every call while it is set; `executed` lists what was carried out, in order."""
+    """`broken` is raised by every call while it is set; `executed` lists what was carried out, in order.
+
+    `people` holds what is a person's own: a row without QOS has the account's; who has no default among `defaults` has
+    the account they were put into first. `unix_users` None: everybody exists.
+    `unheard`: limits that slurmctld still enforces, as it has not heard of the newer ones.
+    """
 
     driver = "fake"
 
@@ -64,19 +85,29 @@ class FakeGateway:
         self.root_account = checked_root(root_account)
         self.accounts: dict[str, AccountState] = {SLURM_ROOT: AccountState(SLURM_ROOT, "", qos=frozenset({"normal"}))}
         self.people: dict[tuple[str, str], PersonState] = {}
+        self.defaults: dict[str, str] = {}
+        self.unix_users: set[str] | None = None
         self.history: list[JobRecord | UnreadableRow] = []
         self.waiting: list[QueueEntry] = []
+        self.running: list[QueueEntry] = []
         self.reserved: dict[str, int] = {}
+        self.lost: dict[str, int] = {}
+        self.unheard: dict[str, int | None] = {}
         self.nodes = list(CAPACITY)
         self.settings = replace(CONFIG, cluster=cluster)
+        self.standing = HEALTH
+        self.number = 0
         self.executed: list[Operation] = []
         self.broken: SlurmError | None = None
 
     def snapshot(self) -> ClusterState:
         self._answer()
-        accounts = {name: account for name, account in self.accounts.items() if self._is_ours(name)}
-        people = {key: person for key, person in self.people.items() if key[0] in accounts}
-        return ClusterState(MappingProxyType(accounts), MappingProxyType(people))
+        parents = self._parents()
+        accounts = {name: row for name, row in self.accounts.items() if is_below(name, self.root_account, parents)}
+        people = {key: self._effective(person) for key, person in self.people.items() if key[0] in accounts}
+        first = {user: account for account, user in reversed(self.people)}
+        defaults = {user: self.defaults.get(user, first[user]) for _account, user in people}
+        return ClusterState(MappingProxyType(accounts), MappingProxyType(people), MappingProxyType(defaults))
 
     def execute(self, operation: Operation) -> str:
         writes.check(operation)
@@ -87,17 +118,24 @@ class FakeGateway:
         return "done"
 
     def counters(self) -> Mapping[str, Counter]:
-        """Used: what the rows of `history` add up to by now; reserved: as set in `reserved`."""
-        now = datetime.now(UTC)
-        used = dict.fromkeys(self.snapshot().accounts, 0)
-        for (account, _user), seconds in self.usage(datetime.min.replace(tzinfo=UTC), now).items():
-            for name in used:
-                if is_below(account, name, self._parents()):
-                    used[name] += seconds
+        """Used: what the rows of `history` add up to by now, without what was lost; reserved: as set in `reserved`."""
+        own, parents = self._own_usage(), self._parents()
         return {
-            name: Counter(name, seconds, self.reserved.get(name, 0), self.accounts[name].gpu_minutes, exact=True)
-            for name, seconds in used.items()
+            name: Counter(
+                name,
+                used_gpu_seconds=sum(seconds for below, seconds in own.items() if is_below(below, name, parents)),
+                reserved_gpu_seconds=self.reserved.get(name, 0),
+                limit_gpu_minutes=self.unheard.get(name, self.accounts[name].gpu_minutes),
+                exact=True,
+            )
+            for name in own
         }
+
+    def lose_counters(self, account: str | None = None, gpu_seconds: int | None = None) -> None:
+        """As a slurmctld that was killed: counters of one account, or of all, fall to 0 or by an amount."""
+        for name, used in self._own_usage().items():
+            if account in (None, name):
+                self.lost[name] = self.lost.get(name, 0) + (used if gpu_seconds is None else min(used, gpu_seconds))
 
     def jobs(self, since: datetime, until: datetime) -> Iterator[JobRecord | UnreadableRow]:
         self._answer()
@@ -117,7 +155,7 @@ class FakeGateway:
 
     def queue(self) -> list[QueueEntry]:
         self._answer()
-        return list(self.waiting)
+        return self.waiting + self.running
 
     def capacity(self) -> list[NodeGroup]:
         self._answer()
@@ -127,19 +165,59 @@ class FakeGateway:
         self._answer()
         return self.settings
 
-    def foreign_accounts(self) -> list[str]:
+    def health(self) -> Health:
         self._answer()
-        return sorted(name for name in self.accounts if name != SLURM_ROOT and not self._is_ours(name))
+        return self.standing
+
+    def other_accounts(self) -> list[OtherAccount]:
+        self._answer()
+        return [
+            OtherAccount(name, account.parent, self._people_of(name), account.gpu_minutes, tuple(sorted(account.qos)))
+            for name, account in sorted(self.accounts.items())
+            if name != SLURM_ROOT and not self._is_ours(name)
+        ]
+
+    def known_people(self, users: Collection[str]) -> frozenset[str]:
+        self._answer()
+        return frozenset(user for user in users if PERSON.fullmatch(user) and self._exists(user))
+
+    def sequence(self) -> int:
+        self._answer()
+        return self.number if self.root_account in self.accounts else 0
+
+    def set_sequence(self, number: int) -> None:
+        self._answer()
+        if self.root_account not in self.accounts:
+            raise SlurmRefused("no account", words=self.root_account)
+        self.number = checked_number(number)
 
     def _answer(self) -> None:
         if self.broken is not None:
             raise self.broken
+
+    def _exists(self, user: str) -> bool:
+        return self.unix_users is None or user in self.unix_users
 
     def _parents(self) -> dict[str, str]:
         return {name: account.parent for name, account in self.accounts.items()}
 
     def _is_ours(self, account: str) -> bool:
         return is_below(account, self.root_account, self._parents())
+
+    def _people_of(self, account: str) -> tuple[str, ...]:
+        return tuple(sorted(user for name, user in self.people if name == account))
+
+    def _effective(self, person: PersonState) -> PersonState:
+        account = self.accounts[person.account]
+        return person if person.qos else replace(person, qos=account.qos, default_qos=account.default_qos)
+
+    def _own_usage(self) -> dict[str, int]:
+        """GPU-seconds that slurmctld counts for each account of ours itself, without those below it."""
+        own = dict.fromkeys(self.snapshot().accounts, 0)
+        for (account, _user), seconds in self.usage(BEGINNING, datetime.now(UTC)).items():
+            if account in own:
+                own[account] += seconds
+        return {account: seconds - self.lost.get(account, 0) for account, seconds in own.items()}
 
     def _apply(self, operation: Operation) -> None:
         match operation:
@@ -156,12 +234,37 @@ class FakeGateway:
                 self._set(operation.account, qos=operation.qos, default_qos=operation.default_qos)
             case AddPerson():
                 key = (operation.account, operation.user)
-                self.people.setdefault(key, PersonState(operation.account, operation.user))
+                there = self.people.setdefault(key, PersonState(*key, gpu_minutes=operation.gpu_minutes))
+                if operation.gpu_minutes not in (None, there.gpu_minutes):
+                    raise SlurmRefused("there already", words="Request didn't affect anything")
+            case CancelJobs():
+                self.waiting = [entry for entry in self.waiting if not _concerns(operation, entry)]
+                self.running = [entry for entry in self.running if not _concerns(operation, entry)]
+            case _:
+                self._apply_to_person(operation)
+
+    def _apply_to_person(
+        self, operation: PausePerson | ResumePerson | SetPersonLimit | SetPersonQos | SetDefaultAccount
+    ) -> None:
+        key = (operation.account, operation.user)
+        if key not in self.people:
+            raise SlurmRefused("nobody", words="Nothing modified")
+        person = self.people[key]
+        match operation:
             case PausePerson():
-                self._pause(operation.account, operation.user, paused=True)
-                self.waiting = [entry for entry in self.waiting if not _waits(entry, operation)]
+                self.people[key] = replace(person, paused=True)
+                self.waiting = [entry for entry in self.waiting if not _concerns(operation, entry)]
             case ResumePerson():
-                self._pause(operation.account, operation.user, paused=False)
+                self.people[key] = replace(person, paused=False)
+            case SetPersonLimit():
+                self.people[key] = replace(person, gpu_minutes=operation.gpu_minutes)
+            case SetPersonQos():
+                self.people[key] = replace(person, qos=frozenset(), default_qos="")
+                account = self.accounts[operation.account]
+                if (account.qos, account.default_qos) != (operation.qos, operation.default_qos):
+                    raise SlurmRefused("not the account's QOS", words=operation.account)
+            case SetDefaultAccount():
+                self.defaults[operation.user] = operation.account
 
     def _create(self, operation: CreateAccount) -> None:
         if operation.parent not in self.accounts:
@@ -184,11 +287,9 @@ class FakeGateway:
         if not qos <= self.settings.qos:
             raise SlurmRefused("no such QOS", words=", ".join(qos - self.settings.qos))
 
-    def _pause(self, account: str, user: str, *, paused: bool) -> None:
-        if (account, user) not in self.people:
-            raise SlurmRefused("nobody", words="Nothing modified")
-        self.people[account, user] = replace(self.people[account, user], paused=paused)
 
-
-def _waits(entry: QueueEntry, operation: PausePerson) -> bool:
-    return (entry.account, entry.user) == (operation.account, operation.user) and entry.state in WAITING
+def _concerns(operation: PausePerson | CancelJobs, entry: QueueEntry) -> bool:
+    """Whether the operation ends this job."""
+    of_user = not operation.user or entry.user == operation.user
+    stops_it = isinstance(operation, CancelJobs) or entry.state in WAITING
+    return entry.account == operation.account and of_user and stops_it

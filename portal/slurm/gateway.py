@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from portal.slurm.types import (
     ClusterState,
     Counter,
+    Health,
     JobRecord,
     NodeGroup,
     Operation,
+    OtherAccount,
     QueueEntry,
     SlurmConfig,
     UnreadableRow,
@@ -49,5 +51,19 @@ class SlurmGateway(Protocol):
 
     def config(self) -> SlurmConfig: ...
 
-    def foreign_accounts(self) -> list[str]:
+    def health(self) -> Health: ...
+
+    def other_accounts(self) -> list[OtherAccount]:
         """Accounts that are not below the root account: shown to the operator, never touched."""
+
+    def known_people(self, users: Collection[str]) -> frozenset[str]:
+        """Those of the names that are Unix users where Slurm is."""
+
+    def sequence(self) -> int:
+        """The number that `set_sequence` last left at the root account; 0 where there is none."""
+
+    def set_sequence(self, number: int) -> None:
+        """Leave a number at the root account in Slurm, by which a database that is an older backup is known.
+
+        Raises SlurmRefused where the root account does not exist yet.
+        """

@@ -1,8 +1,9 @@
 """The driver that reads through pyslurm what pyslurm reads truly; everything else goes through the commands.
 
-pyslurm 25.11.2 reads the queue, nodes, partitions, configuration, QOS and the tree of accounts. It tells neither the
-default QOS of an association nor its lineage, cannot create anything, its `Associations.modify` fails, and its job
-history loses the earlier runs of a requeued job: so the compared state, all writes and the history are the commands'.
+pyslurm 25.11.2 reads the queue, nodes, partitions, configuration and the tree of accounts. It tells neither the default
+QOS of an association nor its lineage, and nothing of a QOS but its name; it knows no live counters, cannot create
+anything, its `Associations.modify` fails, and its job history loses the earlier runs of a requeued job: so the compared
+state, the settings of QOS, counters, all writes and the history are the commands'.
 
 Importing this module imports pyslurm, which ends the process where there is no readable slurm.conf: drivers.py looks
 before it does.
@@ -10,7 +11,7 @@ before it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,20 +20,22 @@ import pyslurm
 from pyslurm import db
 
 from portal.slurm import capacity
-from portal.slurm.associations import is_below
+from portal.slurm.associations import OtherRow, other_accounts
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.errors import SlurmUnavailable, SlurmUnreadable
-from portal.slurm.names import SLURM_ROOT
 from portal.slurm.queue import WAITING
 from portal.slurm.sentences import noop as _
 from portal.slurm.tres import gpu_count, gpu_kinds
 from portal.slurm.types import (
     ClusterState,
     Counter,
+    Health,
     JobRecord,
     NodeGroup,
     Operation,
+    OtherAccount,
     PartitionConfig,
+    QosConfig,
     QueueEntry,
     SlurmConfig,
     UnreadableRow,
@@ -79,13 +82,14 @@ class NativeGateway:
 
     def config(self) -> SlurmConfig:
         with _answer():
-            return _config(pyslurm.slurmctld.Config.load())
+            config = pyslurm.slurmctld.Config.load()
+            partitions = pyslurm.Partitions.load().values()
+            return _config(config, partitions, self.commands.qos_settings())
 
-    def foreign_accounts(self) -> list[str]:
+    def other_accounts(self) -> list[OtherAccount]:
         with _answer():
-            rows = [row for row in db.Associations.load().values() if row.cluster == self.cluster and not row.user]
-        parents = {row.account: row.parent_account or "" for row in rows}
-        return sorted(name for name in parents if name != SLURM_ROOT and not is_below(name, self.root_account, parents))
+            rows = [_other_row(row) for row in db.Associations.load().values() if row.cluster == self.cluster]
+        return other_accounts(rows, self.root_account)
 
     # --- what only the commands can ---
 
@@ -103,6 +107,18 @@ class NativeGateway:
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         return self.commands.usage(start, end)
+
+    def health(self) -> Health:
+        return self.commands.health()
+
+    def known_people(self, users: Collection[str]) -> frozenset[str]:
+        return self.commands.known_people(users)
+
+    def sequence(self) -> int:
+        return self.commands.sequence()
+
+    def set_sequence(self, number: int) -> None:
+        self.commands.set_sequence(number)
 
 
 @contextmanager
@@ -161,7 +177,7 @@ def _node(node: Any) -> capacity.Node:
     )
 
 
-def _config(config: Any) -> SlurmConfig:
+def _config(config: Any, partitions: Iterable[Any], qos: tuple[QosConfig, ...]) -> SlurmConfig:
     """pyslurm says None for a half-life of zero and for a usage that is never reset."""
     half_life = config.priority_decay_half_life or 0
     return SlurmConfig(
@@ -173,8 +189,9 @@ def _config(config: Any) -> SlurmConfig:
         decay_half_life=_clock(half_life),
         usage_reset_period=config.priority_usage_reset_period or "NONE",
         enforce_part_limits=config.enforce_partition_limits,
-        partitions=tuple(_partition(partition) for partition in pyslurm.Partitions.load().values()),
-        qos=frozenset(qos.name for qos in db.QualitiesOfService.load().values()),
+        partitions=tuple(map(_partition, partitions)),
+        qos=frozenset(each.name for each in qos),
+        qos_settings=qos,
     )
 
 
@@ -185,6 +202,19 @@ def _partition(partition: Any) -> PartitionConfig:
         allow_qos=frozenset() if EVERY in qos else qos,
         default_time_minutes=_minutes(partition.default_time),
         max_time_minutes=_minutes(partition.max_time),
+        qos=partition.qos or "",
+    )
+
+
+def _other_row(row: Any) -> OtherRow:
+    """pyslurm says None for an account's empty user and for limits of which none is set."""
+    gres = row.group_tres_mins.gres if row.group_tres_mins is not None else {}
+    return OtherRow(
+        account=row.account,
+        user=row.user or "",
+        parent=row.parent_account or "",
+        gpu_minutes=gres["gpu"].count if "gpu" in gres else None,
+        qos=frozenset(row.qos),
     )
 
 

@@ -10,6 +10,8 @@ from portal.slurm.types import QueueEntry
 
 # States of a job that has not started, or has to start once more.
 WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
+# It has ended and its processes are being cleared away.
+ENDING = "COMPLETING"
 DELIMITER = "\x1f"
 # Width by field: squeue cuts what is longer, and pads what is shorter with blanks.
 WIDTHS = {
@@ -33,6 +35,13 @@ def command(*, account: str = "", states: str = "") -> tuple[str, ...]:
     of_account = (f"--account={account}",) if account else ()
     in_states = (f"--states={states}",) if states else ()
     return ("squeue", "-a", "-h", *of_account, *in_states, "-O", fields)
+
+
+def cancel_command(account: str, user: str = "", state: str = "") -> tuple[str, ...]:
+    """Of everybody without a user, whatever the state without one."""
+    of_user = (f"--user={user}",) if user else ()
+    in_state = (f"--state={state}",) if state else ()
+    return ("scancel", f"--account={account}", *of_user, *in_state)
 
 
 def parse_queue(text: str) -> list[QueueEntry]:

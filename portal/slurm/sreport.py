@@ -14,7 +14,7 @@ FIELDS = "account,login,tresname,used"
 def command(cluster: str, start: datetime, end: datetime) -> tuple[str, ...]:
     """For whole hours; sreport knows nothing finer. Raises ValueError otherwise."""
     options = ("-P", "-n", "-t", "Seconds", "-T", GPU)
-    window = (f"start={_hour(start)}", f"end={_hour(end)}")
+    window = whole_hours(start, end)
     report = ("cluster", "AccountUtilizationByUser", f"clusters={cluster}", *window, f"format={FIELDS}")
     return ("sreport", *options, *report)
 
@@ -31,6 +31,11 @@ def parse_usage(text: str) -> dict[tuple[str, str], int]:
             message = _("A row of sreport is not understood: %(trouble)s")
             raise SlurmUnreadable(message, trouble=error, words=line) from error
     return usage
+
+
+def whole_hours(start: datetime, end: datetime) -> tuple[str, str]:
+    """The words that tell sreport its window. Raises ValueError where the hours are not whole."""
+    return f"start={_hour(start)}", f"end={_hour(end)}"
 
 
 def _hour(moment: datetime) -> str:

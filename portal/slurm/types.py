@@ -39,21 +39,32 @@ class AccountState:
 class PersonState:
     """A person's association with one account. Paused: GrpJobs=0 GrpSubmitJobs=0 on the person's own row.
 
-    `lineage_ok` is False where the row hangs elsewhere in the tree than its account (slurm-facts 12.1).
+    `gpu_minutes` is the person's own cap there, None for none. `qos` and `default_qos` are what holds for the person:
+    the account's, unless the row has its own. `lineage_ok` is False where the row hangs elsewhere in the tree than its
+    account (slurm-facts 12.1).
     """
 
     account: str
     user: str
     paused: bool = False
+    gpu_minutes: int | None = None
+    qos: frozenset[str] = frozenset()
+    default_qos: str = ""
     lineage_ok: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """All accounts and people below the portal's root account (the root itself included)."""
+    """All accounts and people below the portal's root account (the root itself included).
+
+    `defaults`: the account that jobs are charged to which name none, by person. Read from Slurm: of everybody in
+    `people`, also where it lies outside our root; empty text where there is none. Desired: what each person would have,
+    where the present one does not work.
+    """
 
     accounts: Mapping[str, AccountState] = field(default_factory=lambda: MappingProxyType({}))
     people: Mapping[tuple[str, str], PersonState] = field(default_factory=lambda: MappingProxyType({}))
+    defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 # --- Operations: each one command to Slurm ---
@@ -96,8 +107,11 @@ class SetQos:
 
 @dataclass(frozen=True, slots=True)
 class AddPerson:
+    """Let a person into an account, with their own cap (GPU-minutes, None for none) in the same command."""
+
     account: str
     user: str
+    gpu_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +128,53 @@ class ResumePerson:
     user: str
 
 
-Operation = CreateAccount | SetLimit | ParkAccount | UnparkAccount | SetQos | AddPerson | PausePerson | ResumePerson
+@dataclass(frozen=True, slots=True)
+class SetPersonLimit:
+    """A person's own cap in an account; None takes it away."""
+
+    account: str
+    user: str
+    gpu_minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPersonQos:
+    """Give a person's row the account's QOS, where it had others of its own: they would open another pool."""
+
+    account: str
+    user: str
+    qos: frozenset[str]
+    default_qos: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetDefaultAccount:
+    account: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJobs:
+    """End at once what runs and waits in an account, of one person or (user empty) of everybody."""
+
+    account: str
+    user: str = ""
+
+
+Operation = (
+    CreateAccount
+    | SetLimit
+    | ParkAccount
+    | UnparkAccount
+    | SetQos
+    | AddPerson
+    | PausePerson
+    | ResumePerson
+    | SetPersonLimit
+    | SetPersonQos
+    | SetDefaultAccount
+    | CancelJobs
+)
 
 
 # --- Reads ---
@@ -193,7 +253,10 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True)
 class NodeGroup:
-    """Nodes of one partition: how many, and their GPUs by kind (installed, in use, on nodes that are down)."""
+    """Nodes of one partition: how many, and their GPUs by kind (installed, in use, on nodes that are down).
+
+    `also_in`: other partitions that some of the same nodes belong to.
+    """
 
     partition: str
     gpu_kind: str
@@ -201,14 +264,61 @@ class NodeGroup:
     gpus: int
     gpus_in_use: int
     gpus_down: int
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionConfig:
+    """`allow_qos` empty: every QOS; `qos`: the partition's own, whose limits hold besides a job's."""
+
     name: str
     allow_qos: frozenset[str]
     default_time_minutes: int | None
     max_time_minutes: int | None
+    qos: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QosConfig:
+    """`flags` as Slurm writes them (DenyOnLimit, …); `least_gpus`: MinTRESPerJob of gres/gpu, None where unset.
+
+    `usage_factor`: by what Slurm multiplies used time before it counts it; `gpu_minutes`: GrpTRESMins of gres/gpu of
+    the QOS itself, which Slurm checks instead of an account's.
+    """
+
+    name: str
+    flags: frozenset[str]
+    least_gpus: int | None
+    usage_factor: float = 1.0
+    gpu_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAccount:
+    """An account that is not below the portal's root account: shown, never touched."""
+
+    name: str
+    parent: str
+    people: tuple[str, ...]
+    gpu_minutes: int | None
+    qos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the portal stands towards Slurm, apart from what Slurm is set to enforce.
+
+    `user` is whom Slurm sees and `admin_level` what slurmdbd lets them do (None, Operator, Administrator).
+    `clock_ahead_seconds`: slurmctld's clock minus this machine's. `rolled_up_until`: up to when slurmdbd has summed
+    usage up, None where it does not tell.
+    """
+
+    user: str
+    is_root: bool
+    admin_level: str
+    clock_ahead_seconds: float
+    rolled_up_until: datetime | None
+    slurmdbd_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +335,4 @@ class SlurmConfig:
     enforce_part_limits: str
     partitions: tuple[PartitionConfig, ...]
     qos: frozenset[str]
+    qos_settings: tuple[QosConfig, ...] = ()

@@ -9,27 +9,50 @@ from collections.abc import Mapping
 
 from portal.slurm.associations import is_below
 from portal.slurm.errors import SlurmRefused
-from portal.slurm.names import checked_account, checked_person, checked_qos
+from portal.slurm.names import checked_account, checked_listed_person, checked_person, checked_qos
 from portal.slurm.sentences import noop as _
 from portal.slurm.tres import GPU
 from portal.slurm.types import (
     AccountState,
     AddPerson,
+    CancelJobs,
     ClusterState,
     CreateAccount,
     Operation,
     ParkAccount,
     PausePerson,
     ResumePerson,
+    SetDefaultAccount,
     SetLimit,
+    SetPersonLimit,
+    SetPersonQos,
     SetQos,
     UnparkAccount,
 )
 
 LIMIT_END = 2**63
 STOPPED = ("GrpJobs=0", "GrpSubmitJobs=0")
-NOT_BELOW = _("%(account)s is no account below %(root)s.")
 RELEASED = ("GrpJobs=-1", "GrpSubmitJobs=-1")
+# Back to the account's: only both in one command, as a default outside the list is refused (24.11, 26.05).
+INHERITED_QOS = ("qos=", "DefaultQOS=-1")
+NO_LIMIT = -1
+NOT_BELOW = _("%(account)s is no account below %(root)s.")
+
+
+# What sacctmgr does. Jobs are cancelled by scancel.
+SacctmgrOperation = (
+    CreateAccount
+    | SetLimit
+    | ParkAccount
+    | UnparkAccount
+    | SetQos
+    | AddPerson
+    | PausePerson
+    | ResumePerson
+    | SetPersonLimit
+    | SetPersonQos
+    | SetDefaultAccount
+)
 
 
 def account_of(operation: Operation) -> str:
@@ -48,10 +71,20 @@ def check(operation: Operation) -> None:
         case SetLimit():
             _check_limit(operation.gpu_minutes)
         case SetQos():
-            if not operation.qos:
-                raise SlurmRefused(_("%(account)s must keep at least one QOS."), account=operation.account)
-            _check_qos(operation.qos, operation.default_qos)
-        case AddPerson() | PausePerson() | ResumePerson():
+            _check_some_qos(operation.account, operation.qos, operation.default_qos)
+        case AddPerson() | SetPersonLimit():
+            checked_person(operation.user)
+            if operation.gpu_minutes is not None:
+                _check_limit(operation.gpu_minutes)
+        case SetPersonQos():
+            checked_person(operation.user)
+            _check_some_qos(operation.account, operation.qos, operation.default_qos)
+        case CancelJobs():
+            if operation.user:
+                checked_listed_person(operation.user)
+        case PausePerson():
+            checked_listed_person(operation.user)
+        case ResumePerson() | SetDefaultAccount():
             checked_person(operation.user)
 
 
@@ -72,7 +105,7 @@ def check_place(operation: Operation, root_account: str, parents: Mapping[str, s
         raise SlurmRefused(NOT_BELOW, account=operation.parent, root=root_account)
 
 
-def command(operation: Operation, cluster: str, *, exists: bool) -> tuple[str, ...]:
+def command(operation: SacctmgrOperation, cluster: str, *, exists: bool) -> tuple[str, ...]:
     """The sacctmgr command. `exists`: the account is there already, so that creating it means making it as asked."""
     match operation:
         case CreateAccount() if exists:
@@ -90,15 +123,24 @@ def command(operation: Operation, cluster: str, *, exists: bool) -> tuple[str, .
             return _modify_account(operation.account, cluster, *_qos(operation.qos, operation.default_qos))
         case AddPerson():
             place = (f"name={operation.user}", f"cluster={cluster}", f"account={operation.account}")
-            return _sacctmgr("add", "user", *place)
+            cap = () if operation.gpu_minutes is None else (_limit(operation.gpu_minutes),)
+            return _sacctmgr("add", "user", *place, *cap)
         case PausePerson():
             return _modify_person(operation.account, operation.user, cluster, *STOPPED)
         case ResumePerson():
             return _modify_person(operation.account, operation.user, cluster, *RELEASED)
+        case SetPersonLimit():
+            minutes = NO_LIMIT if operation.gpu_minutes is None else operation.gpu_minutes
+            return _modify_person(operation.account, operation.user, cluster, _limit(minutes))
+        case SetPersonQos():
+            return _modify_person(operation.account, operation.user, cluster, *INHERITED_QOS)
+        case SetDefaultAccount():
+            default = f"DefaultAccount={operation.account}"
+            return _sacctmgr("modify", "user", "where", f"name={operation.user}", f"cluster={cluster}", "set", default)
 
 
-def is_done(operation: Operation, state: ClusterState) -> bool:
-    """Whether the account, as read back, is what the operation asked for."""
+def is_done(operation: SacctmgrOperation, state: ClusterState) -> bool:
+    """Whether the account and its people, as read back, are what the operation asked for."""
     account = state.accounts.get(account_of(operation))
     if account is None:
         return False
@@ -118,11 +160,17 @@ def is_done(operation: Operation, state: ClusterState) -> bool:
         return False
     match operation:
         case AddPerson():
-            return True
+            return operation.gpu_minutes in (None, person.gpu_minutes)
         case PausePerson():
             return person.paused
         case ResumePerson():
             return not person.paused
+        case SetPersonLimit():
+            return person.gpu_minutes == operation.gpu_minutes
+        case SetPersonQos():
+            return person.qos == operation.qos and person.default_qos == operation.default_qos
+        case SetDefaultAccount():
+            return state.defaults.get(operation.user) == operation.account
 
 
 def _created(operation: CreateAccount, account: AccountState) -> bool:
@@ -138,6 +186,12 @@ def _created(operation: CreateAccount, account: AccountState) -> bool:
 def _check_limit(gpu_minutes: int) -> None:
     if not (isinstance(gpu_minutes, int) and 0 <= gpu_minutes < LIMIT_END):
         raise SlurmRefused(_("%(minutes)s GPU-minutes are no limit."), minutes=gpu_minutes)
+
+
+def _check_some_qos(account: str, qos: frozenset[str], default_qos: str) -> None:
+    if not qos:
+        raise SlurmRefused(_("%(account)s must keep at least one QOS."), account=account)
+    _check_qos(qos, default_qos)
 
 
 def _check_qos(qos: frozenset[str], default_qos: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.drivers import open_gateway
 from portal.slurm.types import AddPerson, CreateAccount, PausePerson
 
-BOTH = ("queue", "capacity", "config", "foreign_accounts", "snapshot", "counters")
+BOTH = ("queue", "capacity", "config", "other_accounts", "snapshot", "counters", "sequence")
 
 
 def main(root_account: str, leaf: str) -> None:
@@ -25,6 +26,7 @@ def main(root_account: str, leaf: str) -> None:
     answer = {
         "driver": gateway.driver,
         "note": str(opened.driver_note),
+        "known_people": [plain(each.known_people(["kim", "lee", "nobody-at-all"])) for each in (gateway, commands)],
         "jobs": [plain(list(each.jobs(now - timedelta(days=1), now))) for each in (gateway, commands)],
         "usage": [plain(dict(each.usage(hour - timedelta(hours=1), hour))) for each in (gateway, commands)],
     }
@@ -35,13 +37,21 @@ def main(root_account: str, leaf: str) -> None:
 
 def plain(value: object) -> object:
     """Comparable text, without an order where the interface promises none."""
-    return sorted(map(repr, value)) if isinstance(value, list) else repr(comparable(value))
+    if isinstance(value, list):
+        return sorted(repr(comparable(each)) for each in value)
+    return repr(comparable(value))
 
 
 def comparable(value: object) -> object:
-    """Sets print in any order."""
-    fields = {name: getattr(value, name) for name in getattr(value, "__slots__", ())}
-    return {name: sorted(each) if isinstance(each, frozenset) else each for name, each in fields.items()} or value
+    """Sets and mappings print in any order."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [comparable(each) for each in value]
+    if isinstance(value, Mapping):
+        return sorted((repr(key), comparable(each)) for key, each in value.items())
+    fields = {name: comparable(getattr(value, name)) for name in getattr(value, "__slots__", ())}
+    return (type(value).__name__, fields) if fields else value
 
 
 if __name__ == "__main__":

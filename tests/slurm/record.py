@@ -14,10 +14,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from portal.slurm import capacity, config, queue, sacct, sreport, sshare
-from portal.slurm.associations import FIELDS, LINEAGE
+from portal.slurm import capacity, config, health, queue, sacct, sequence, sreport, sshare
+from portal.slurm.associations import FIELDS, LINEAGE, OTHERS_FIELDS
 from portal.slurm.commands import SINCE_EXACT_COUNTERS, SINCE_LINEAGE, CommandsGateway
-from portal.slurm.types import AddPerson, CreateAccount, PausePerson
+from portal.slurm.types import AddPerson, CreateAccount, PausePerson, SetDefaultAccount, SetPersonLimit, SetPersonQos
 
 RECORDED = Path(__file__).parent / "recorded"
 LEAF = "p1-h100"
@@ -49,8 +49,16 @@ def set_up(gateway: CommandsGateway) -> None:
         gateway.execute(AddPerson(LEAF, user))
     gateway.execute(AddPerson("p1-a100", "lee"))
     gateway.execute(PausePerson("p1-a100", "lee"))
-    for account in ("elsewhere", "a|b"):
-        gateway.runner.run("sacctmgr", "-i", "add", "account", account, "parent=root")
+    gateway.execute(SetPersonLimit(LEAF, "lee", 2000))
+    gateway.execute(SetDefaultAccount("p1-a100", "lee"))
+    for user, qos in (("kim", "normal,h100"), ("lee", "a100,h100")):
+        own = ("set", f"qos={qos}", "DefaultQOS=h100")
+        gateway.runner.run("sacctmgr", "-i", "modify", "user", "where", f"name={user}", f"account={LEAF}", *own)
+    gateway.execute(SetPersonQos(LEAF, "kim", h100, "h100"))
+    gateway.set_sequence(41)
+    for account in ("elsewhere", "a|b", "two\nlines"):
+        gateway.runner.run("sacctmgr", "-i", "add", "account", account, "parent=root", "GrpTRESMins=gres/gpu=7")
+    gateway.runner.run("sacctmgr", "-i", "add", "user", "kim", "account=elsewhere")
     # Until slurmctld knows the new people, their jobs would be refused.
     time.sleep(2)
 
@@ -94,7 +102,12 @@ def reads(gateway: CommandsGateway, began: datetime) -> dict[str, tuple[str, ...
     return {
         "version.txt": ("sacctmgr", "-V"),
         "associations.txt": gateway.show_associations(fields),
-        "parents.txt": gateway.show_associations("account,parentname", "user="),
+        "others.txt": gateway.show_associations(OTHERS_FIELDS),
+        "defaults.txt": gateway.show_defaults(),
+        "description.txt": sequence.read_command("portal"),
+        "database.txt": health.DATABASE_COMMAND,
+        "level.txt": health.level_command("root"),
+        "hour.txt": health.hour_command("pohang", hour),
         "sacct.txt": sacct.command("pohang", began, now),
         "squeue.txt": queue.command(),
         "nodes.txt": capacity.COMMAND,

@@ -12,19 +12,24 @@ from portal.slurm.commands import CommandsGateway, parse_version
 from portal.slurm.errors import SlurmError, SlurmRefused, SlurmUnavailable, SlurmUnreadable
 from portal.slurm.types import AddPerson, ParkAccount, SetLimit
 
-TREE = "root|||||||normal|\nportal|||root||||normal|\np1|||portal|||gres/gpu=60|h100|h100\n"
+TREE = (
+    "pohang|root|||||||normal|\n"
+    "pohang|portal|||root||||normal|\n"
+    "pohang|p1|||portal|||gres/gpu=60|h100|h100\n"
+    "pohang|p1|kim|||||gres/gpu=5|h100|h100\n"
+)
 # Stands before the command as a prefix would: answers reads with the tree, writes as it is told, and keeps a record.
 SCRIPT = """
 import pathlib, sys
 folder = pathlib.Path(__file__).parent
-words = sys.argv[sys.argv.index("sacctmgr"):] if "sacctmgr" in sys.argv else sys.argv
+words = sys.argv[sys.argv.index("SLURM_TIME_FORMAT=%s") + 1:]
 with (folder / "said").open("a") as said:
     print(*words, file=said)
 if words[1:] == ["-V"]:
     print("slurm-wlm 22.05.8")
 elif "show" in words:
     text = (folder / "tree").read_text()
-    sys.stdout.write(text)
+    sys.stdout.write("" if "account" in words else text)
 else:
     print((folder / "words").read_text())
     sys.exit(int((folder / "code").read_text()))
@@ -81,11 +86,52 @@ def test_an_error_about_what_is_so_already_is_no_error(slurm: Callable[..., Comm
     assert slurm(code=1, words=words).execute(SetLimit("p1", 60)) == words
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "error"),
+    [
+        (0, "Modified accounts...", SlurmRefused),
+        (1, "Nothing modified", SlurmRefused),
+        (1, "Access/permission denied", SlurmRefused),
+        (1, "Problem talking to the database: Connection refused", SlurmUnavailable),
+    ],
+)
+def test_a_number_that_is_not_read_back_was_not_left(
+    slurm: Callable[..., CommandsGateway], code: int, words: str, error: type[SlurmError]
+) -> None:
+    with pytest.raises(error) as caught:
+        slurm(code=code, words=words).set_sequence(12)
+    assert caught.value.words == words
+
+
+@pytest.mark.parametrize("code", [1, 3, 127])
+def test_nobody_is_missing_where_the_machine_cannot_tell(slurm: Callable[..., CommandsGateway], code: int) -> None:
+    with pytest.raises(SlurmUnavailable):
+        slurm(code=code, words="kim:x:1000:1000::/home/kim:/bin/bash").known_people(["kim", "lee"])
+
+
+@pytest.mark.parametrize(("code", "words"), [(2, ""), (0, "Kim:x:1:1::/:/bin/sh"), (2, "root:x:0:0::/:/bin/sh")])
+def test_only_who_was_asked_for_is_known(slurm: Callable[..., CommandsGateway], code: int, words: str) -> None:
+    """A directory may fold the case, or say more than it was asked."""
+    assert slurm(code=code, words=words).known_people(["kim"]) == frozenset()
+
+
+def test_nobody_is_asked_for_where_there_is_nobody(slurm: Callable[..., CommandsGateway], tmp_path: Path) -> None:
+    """`getent passwd` alone would list everybody."""
+    assert slurm(code=0, words="root:x:0:0::/:/bin/sh").known_people(["", "-s", "Upper"]) == frozenset()
+    assert not (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize("words", ["", "uid=1000", "uid=1000(a b) gid=0(root)"])
+def test_an_unknown_user_does_not_pass_for_one(slurm: Callable[..., CommandsGateway], words: str) -> None:
+    with pytest.raises(SlurmUnreadable):
+        slurm(code=0, words=words).health()
+
+
 def test_nothing_is_written_where_the_tree_cannot_be_read(
     slurm: Callable[..., CommandsGateway], tmp_path: Path
 ) -> None:
     with pytest.raises(SlurmUnreadable):
-        slurm(code=0, tree="p1|||portal|many|||h100|h100\n").execute(ParkAccount("p1"))
+        slurm(code=0, tree="pohang|p1|||portal|many|||h100|h100\n").execute(ParkAccount("p1"))
     assert writes(tmp_path) == []
 
 

@@ -7,26 +7,32 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.slurm.check import Level, PoolSetup, findings
+from portal.slurm import check
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.errors import BadName, SlurmError, SlurmRefused
 from portal.slurm.fake import FakeGateway
+from portal.slurm.findings import Level, PoolSetup
 from portal.slurm.gateway import SlurmGateway
 from portal.slurm.names import SLURM_ROOT
 from portal.slurm.types import (
     AccountState,
     AddPerson,
+    CancelJobs,
     CreateAccount,
     Operation,
+    OtherAccount,
     ParkAccount,
     PausePerson,
     PersonState,
     ResumePerson,
+    SetDefaultAccount,
     SetLimit,
+    SetPersonLimit,
+    SetPersonQos,
     SetQos,
     UnparkAccount,
 )
-from tests.slurm.conftest import H100, ROOT, Place
+from tests.slurm.conftest import H100, ROOT, Place, member
 from tests.slurm.test_writes import HOSTILE
 
 A100 = frozenset({"a100"})
@@ -98,7 +104,7 @@ def test_an_account_is_created_below_the_root_only(place: Place, parent: str) ->
     with pytest.raises(SlurmRefused):
         place.gateway.execute(CreateAccount(name, parent))
     assert name not in place.gateway.snapshot().accounts
-    assert name not in place.gateway.foreign_accounts()
+    assert name not in {other.name for other in place.gateway.other_accounts()}
 
 
 def test_a_limit_is_set_to_any_whole_number(place: Place) -> None:
@@ -143,7 +149,7 @@ def test_a_person_is_added_once_and_nobody_else(place: Place) -> None:
         place.gateway.execute(AddPerson(leaf, "kim"))
     people = {key for key in place.gateway.snapshot().people if key[0] == leaf}
     assert people == {(leaf, "kim")}
-    assert person(place, leaf, "kim") == PersonState(leaf, "kim")
+    assert person(place, leaf, "kim") == member(leaf, "kim")
 
 
 def test_a_person_is_paused_and_resumed_alone(place: Place) -> None:
@@ -152,26 +158,26 @@ def test_a_person_is_paused_and_resumed_alone(place: Place) -> None:
         place.gateway.execute(operation)
     for _ in range(2):
         place.gateway.execute(PausePerson(leaf, "kim"))
-    assert person(place, leaf, "kim") == PersonState(leaf, "kim", paused=True)
-    assert person(place, leaf, "lee") == PersonState(leaf, "lee")
-    assert person(place, other, "kim") == PersonState(other, "kim")
+    assert person(place, leaf, "kim") == member(leaf, "kim", paused=True)
+    assert person(place, leaf, "lee") == member(leaf, "lee")
+    assert person(place, other, "kim") == member(other, "kim")
     assert not account(place, leaf).parked
     for _ in range(2):
         place.gateway.execute(ResumePerson(leaf, "kim"))
-    assert person(place, leaf, "kim") == PersonState(leaf, "kim")
+    assert person(place, leaf, "kim") == member(leaf, "kim")
 
 
 def test_adding_a_paused_person_does_not_resume_them(place: Place) -> None:
     leaf = place.leaf()
     for operation in (AddPerson(leaf, "kim"), PausePerson(leaf, "kim"), AddPerson(leaf, "kim")):
         place.gateway.execute(operation)
-    assert person(place, leaf, "kim") == PersonState(leaf, "kim", paused=True)
+    assert person(place, leaf, "kim") == member(leaf, "kim", paused=True)
 
 
 def test_a_person_who_joins_a_parked_leaf_is_not_paused(place: Place) -> None:
     leaf = place.leaf(parked=True)
     place.gateway.execute(AddPerson(leaf, "kim"))
-    assert person(place, leaf, "kim") == PersonState(leaf, "kim")
+    assert person(place, leaf, "kim") == member(leaf, "kim")
 
 
 def test_a_person_who_is_not_there_cannot_be_paused(place: Place) -> None:
@@ -193,6 +199,11 @@ def test_other_accounts_are_listed_and_never_touched(place: Place) -> None:
         SetQos(other, H100, "h100"),
         AddPerson(other, "kim"),
         PausePerson(other, "kim"),
+        SetPersonLimit(other, "kim", 1),
+        SetPersonQos(other, "kim", H100, "h100"),
+        SetDefaultAccount(other, "kim"),
+        CancelJobs(other),
+        CancelJobs(other, "kim"),
         CreateAccount(other, SLURM_ROOT, gpu_minutes=1),
         CreateAccount(place.name(), other),
         ParkAccount(SLURM_ROOT),
@@ -200,9 +211,9 @@ def test_other_accounts_are_listed_and_never_touched(place: Place) -> None:
     ):
         with pytest.raises(SlurmRefused):
             place.gateway.execute(operation)
-    foreign = place.gateway.foreign_accounts()
-    assert other in foreign
-    assert not {leaf, ROOT, SLURM_ROOT} & set(foreign)
+    others = {account.name: account for account in place.gateway.other_accounts()}
+    assert others[other] == OtherAccount(other, SLURM_ROOT, (), 7, ("normal",))
+    assert not {leaf, ROOT, SLURM_ROOT} & others.keys()
     assert other not in place.gateway.snapshot().accounts
 
 
@@ -237,7 +248,8 @@ def test_the_pools_and_their_gpus_are_told(place: Place) -> None:
 
 def test_the_cluster_is_set_up_as_the_portal_needs_it(place: Place) -> None:
     pools = [PoolSetup(name, name, (name,)) for name in ("h100", "a100")]
-    troubles = [finding for finding in findings(place.gateway.config(), pools, "pohang") if finding.level != Level.OK]
+    found = check.findings(check.read(place.gateway), pools, at=datetime.now(UTC), cluster="pohang")
+    troubles = [finding for finding in found if finding.level == Level.DANGER]
     assert troubles == []
 
 
@@ -269,20 +281,22 @@ def test_any_order_of_operations_leaves_what_the_fake_says(place: Place) -> None
     fake.execute(CreateAccount(ROOT, SLURM_ROOT))
     projects = [place.name("a") for _ in range(2)]
     leaves = [place.name("b") for _ in range(3)]
-    for _ in range(40):
-        operation = any_operation(chance, projects, leaves)
+    users = [place.user() for _ in range(2)]
+    for _ in range(60):
+        operation = any_operation(chance, projects, leaves, users)
         assert outcome(fake, operation) == outcome(place.gateway, operation), operation
     ours, theirs = fake.snapshot(), place.gateway.snapshot()
     assert {name: theirs.accounts.get(name) for name in projects + leaves} == {
         name: ours.accounts.get(name) for name in projects + leaves
     }
     assert {key: value for key, value in theirs.people.items() if key[0] in leaves} == ours.people
+    assert {user: theirs.defaults.get(user) for user in users} == {user: ours.defaults.get(user) for user in users}
 
 
-def any_operation(chance: random.Random, projects: list[str], leaves: list[str]) -> Operation:
+def any_operation(chance: random.Random, projects: list[str], leaves: list[str], users: list[str]) -> Operation:
     leaf, project = chance.choice(leaves), chance.choice(projects)
     pool = chance.choice(["h100", "a100"])
-    user = chance.choice(["kim", "lee"])
+    user = chance.choice(users)
     return chance.choice(
         [
             CreateAccount(project, ROOT),
@@ -294,6 +308,10 @@ def any_operation(chance: random.Random, projects: list[str], leaves: list[str])
             AddPerson(leaf, user),
             PausePerson(leaf, user),
             ResumePerson(leaf, user),
+            SetPersonLimit(leaf, user, chance.choice([None, 0, 5, 700])),
+            SetPersonQos(leaf, user, frozenset({pool}), pool),
+            SetDefaultAccount(leaf, user),
+            CancelJobs(leaf, chance.choice(["", user])),
         ]
     )
 

@@ -13,7 +13,7 @@ import pytest
 
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.errors import SlurmUnavailable
-from portal.slurm.sandbox import CommandFailed, Sandbox
+from portal.slurm.sandbox import CommandFailed
 from portal.slurm.types import (
     AddPerson,
     CreateAccount,
@@ -24,7 +24,7 @@ from portal.slurm.types import (
     ResumePerson,
     SetLimit,
 )
-from tests.slurm.conftest import ROOT, Place, real
+from tests.slurm.conftest import ROOT, Place, associations, real
 
 T = TypeVar("T")
 LONG = "#!/bin/sh\nsleep 600\n"
@@ -48,11 +48,6 @@ def leaf_with(slurm: Place, *people: str, gpu_minutes: int = 600) -> str:
         # slurmctld hears of it from slurmdbd a moment later, and would refuse the job.
         eventually(lambda user=user: f"UserName={user}(" in associations(real(slurm), leaf))
     return leaf
-
-
-def associations(sandbox: Sandbox, leaf: str) -> str:
-    argv = ["scontrol", "-o", "show", "assoc_mgr", f"accounts={leaf}", "flags=assoc"]
-    return sandbox.run(argv, check=False).stdout
 
 
 def entries(slurm: Place, leaf: str, state: str = "") -> list[QueueEntry]:
@@ -204,7 +199,10 @@ def test_without_slurmdbd_every_answer_is_unavailable(slurm: Place) -> None:
         for call in (
             slurm.gateway.snapshot,
             slurm.gateway.counters,
-            slurm.gateway.foreign_accounts,
+            slurm.gateway.other_accounts,
+            slurm.gateway.sequence,
+            slurm.gateway.health,
+            lambda: slurm.gateway.set_sequence(1),
             lambda: slurm.gateway.execute(ParkAccount(leaf)),
             lambda: list(slurm.gateway.jobs(now - HOUR, now)),
             lambda: slurm.gateway.usage(now.replace(minute=0, second=0, microsecond=0) - HOUR, hour(now)),

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.slurm.associations import FIELDS, LINEAGE, cluster_state, is_below, parse_associations
 from portal.slurm.capacity import gpus_of_gres, node_groups, parse_nodes
-from portal.slurm.config import parse_config
+from portal.slurm.config import parse_config, parse_qos
 from portal.slurm.errors import SlurmUnreadable
 from portal.slurm.moments import epoch, parse_minutes, parse_moment
 from portal.slurm.queue import parse_queue
 from portal.slurm.sacct import DELIMITER, in_window, parse_jobs
 from portal.slurm.sacct import command as sacct_command
+from portal.slurm.sequence import parse_sequence
 from portal.slurm.sreport import command as sreport_command
 from portal.slurm.sreport import parse_usage
 from portal.slurm.sshare import parse_json, parse_text
 from portal.slurm.tres import format_tres, gpu_count, gpu_kinds, parse_tres
-from portal.slurm.types import JobRecord, NodeGroup, UnreadableRow
+from portal.slurm.types import JobRecord, NodeGroup, QosConfig, UnreadableRow
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -192,54 +192,39 @@ def test_a_window_holds_what_ran_or_ended_in_it() -> None:
     assert not holds(never, end - 9, end)
 
 
-# --- the association tree ---
-
-
-def association(**changes: str) -> str:
-    names = (FIELDS + LINEAGE).split(",")
-    return "|".join((dict.fromkeys(names, "") | changes)[name] for name in names)
-
-
-def test_a_loop_of_parents_ends() -> None:
-    assert not is_below("a", "portal", {"a": "b", "b": "a", "portal": "root"})
-
-
-def test_a_person_whose_lineage_is_not_their_accounts_is_told() -> None:
-    """What 24.11.5 leaves behind after a subtree was moved (slurm-facts 12.1)."""
-    text = "\n".join(
-        [
-            association(account="root", lineage="/"),
-            association(account="portal", parentname="root", lineage="/portal/"),
-            association(account="p1", parentname="portal", lineage="/portal/p1/"),
-            association(account="p1", user="kim", lineage="/old/p1/0-kim/"),
-            association(account="p1", user="lee", lineage="/portal/p1/0-lee/"),
-        ]
-    )
-    state = cluster_state(parse_associations(text, with_lineage=True), "portal")
-    assert {user: person.lineage_ok for (_, user), person in state.people.items()} == {"kim": False, "lee": True}
-
-
-def test_a_person_with_rows_per_partition_is_paused_only_where_all_are() -> None:
-    rows = [
-        association(account="portal", parentname="root"),
-        association(account="portal", user="kim", grpjobs="0", grpsubmit="0"),
-        association(account="portal", user="kim", partition="h100"),
-    ]
-    state = cluster_state(parse_associations("\n".join(rows), with_lineage=True), "portal")
-    assert not state.people["portal", "kim"].paused
-
-
-def test_an_account_with_a_bar_in_its_name_does_not_shift_the_columns_of_others() -> None:
-    text = "\n".join([association(account="a|b", parentname="portal"), association(account="portal")])
-    assert cluster_state(parse_associations(text, with_lineage=True), "portal").accounts.keys() == {"portal"}
-
-
-def test_a_limit_that_is_no_number_stops_the_reading() -> None:
-    with pytest.raises(SlurmUnreadable):
-        parse_associations(association(account="p1", grptresmins="gres/gpu=many"), with_lineage=True)
-
-
 # --- the rest ---
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("portal-sequence-12\n", 12),
+        ("portal-sequence-0\n", 0),
+        ("", 0),
+        ("default root account\n", 0),
+        ("portal-sequence-\n", 0),
+        ("portal-sequence--1\n", 0),
+        ("portal-sequence-12 or so\n", 0),
+        ("portal-sequence-12\nportal-sequence-13\n", 0),
+        (f"portal-sequence-{10**18}\n", 0),
+    ],
+)
+def test_the_number_left_in_slurm_is_read_or_there_is_none(text: str, number: int) -> None:
+    assert parse_sequence(text) == number
+
+
+def test_settings_of_qos_are_read_with_whatever_name() -> None:
+    text = "cpu=4,gres/gpu=2|DenyOnLimit,NoDecay|1.500000|gres/gpu=99|night\n||1.000000||a|b\n"
+    assert parse_qos(text) == (
+        QosConfig("a|b", frozenset(), None),
+        QosConfig("night", frozenset({"DenyOnLimit", "NoDecay"}), 2, 1.5, 99),
+    )
+
+
+@pytest.mark.parametrize("text", ["normal\n", "gres/gpu=many||1.0||normal\n", "||much||normal\n"])
+def test_settings_of_qos_that_are_none_stop_the_reading(text: str) -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_qos(text)
 
 
 @pytest.mark.parametrize(
@@ -268,8 +253,8 @@ def test_nodes_count_in_each_partition_and_dead_ones_only_with_what_is_idle() ->
     )
     assert node_groups(parse_nodes(text)) == [
         NodeGroup("all", "", nodes=1, gpus=0, gpus_in_use=0, gpus_down=0),
-        NodeGroup("all", "h100", nodes=1, gpus=4, gpus_in_use=3, gpus_down=0),
-        NodeGroup("h100", "h100", nodes=3, gpus=12, gpus_in_use=4, gpus_down=3 + 4),
+        NodeGroup("all", "h100", nodes=1, gpus=4, gpus_in_use=3, gpus_down=0, also_in=("h100",)),
+        NodeGroup("h100", "h100", nodes=3, gpus=12, gpus_in_use=4, gpus_down=3 + 4, also_in=("all",)),
     ]
 
 
@@ -290,7 +275,7 @@ def test_half_an_answer_is_no_answer(parse: Callable[[str], object], text: str) 
 
 def test_a_configuration_without_what_the_portal_depends_on_is_refused() -> None:
     with pytest.raises(SlurmUnreadable):
-        parse_config("ClusterName = pohang", "", "")
+        parse_config("ClusterName = pohang", "", ())
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"shares": {"shares": [{"name": "p1"}]}}', "[]"])

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from portal.slurm import sshare
-from portal.slurm.associations import cluster_state, parse_associations, parse_parents
+from portal.slurm import health, sshare
+from portal.slurm.associations import cluster_state, parse_associations, parse_defaults, parse_others
 from portal.slurm.capacity import node_groups, parse_nodes
 from portal.slurm.commands import SINCE_LINEAGE, parse_version
-from portal.slurm.config import parse_config
+from portal.slurm.config import parse_config, parse_qos
 from portal.slurm.queue import parse_queue
 from portal.slurm.sacct import in_window, parse_jobs
+from portal.slurm.sequence import parse_sequence
 from portal.slurm.sreport import parse_usage
-from portal.slurm.types import AccountState, JobRecord, NodeGroup, PersonState
+from portal.slurm.types import AccountState, JobRecord, NodeGroup, OtherAccount, PersonState, QosConfig
 from tests.slurm.record import LEAF, RECORDED
 
 VERSIONS = sorted(folder.name for folder in RECORDED.iterdir())
 OURS = {"portal", "p1", LEAF, "p1-a100"}
+H100, A100 = frozenset({"h100"}), frozenset({"a100"})
 
 
 @pytest.fixture(params=VERSIONS)
@@ -52,7 +54,8 @@ def test_the_version_is_told(recorded: Path) -> None:
 
 def test_the_tree_below_the_root_is_read(recorded: Path) -> None:
     with_lineage = parse_version(read(recorded, "version.txt")) >= SINCE_LINEAGE
-    state = cluster_state(parse_associations(read(recorded, "associations.txt"), with_lineage=with_lineage), "portal")
+    rows = parse_associations(read(recorded, "associations.txt"), with_lineage=with_lineage)
+    state = cluster_state(rows, "portal", parse_defaults(read(recorded, "defaults.txt")))
     assert state.accounts.keys() == OURS
     assert state.accounts[LEAF] == AccountState(
         LEAF, "p1", gpu_minutes=3000, qos=frozenset({"h100"}), default_qos="h100"
@@ -60,14 +63,34 @@ def test_the_tree_below_the_root_is_read(recorded: Path) -> None:
     assert state.accounts["p1-a100"].parked
     assert state.accounts["p1-a100"].gpu_minutes == 0
     assert state.people == {
-        (LEAF, "kim"): PersonState(LEAF, "kim"),
-        (LEAF, "lee"): PersonState(LEAF, "lee"),
-        ("p1-a100", "lee"): PersonState("p1-a100", "lee", paused=True),
+        (LEAF, "kim"): PersonState(LEAF, "kim", qos=H100, default_qos="h100"),
+        (LEAF, "lee"): PersonState(LEAF, "lee", gpu_minutes=2000, qos=H100 | A100, default_qos="h100"),
+        ("p1-a100", "lee"): PersonState("p1-a100", "lee", paused=True, qos=A100, default_qos="a100"),
     }
+    assert state.defaults == {"kim": LEAF, "lee": "p1-a100"}
 
 
-def test_accounts_with_a_bar_in_their_name_keep_it(recorded: Path) -> None:
-    assert parse_parents(read(recorded, "parents.txt"))["a|b"] == "root"
+def test_accounts_of_others_are_read_with_whatever_name(recorded: Path) -> None:
+    assert parse_others(read(recorded, "others.txt"), "portal") == [
+        OtherAccount("a|b", "root", (), 7, ("normal",)),
+        OtherAccount("elsewhere", "root", ("kim",), 7, ("normal",)),
+    ]
+
+
+def test_the_number_left_in_slurm_is_read(recorded: Path) -> None:
+    assert parse_sequence(read(recorded, "description.txt")) == 41
+
+
+def test_how_the_portal_stands_is_read(recorded: Path) -> None:
+    database = read(recorded, "database.txt")
+    (version, owner) = (pattern.search(database) for pattern in (health.VERSION, health.OWNER))
+    assert version is not None
+    assert version[1].startswith(recorded.name)
+    assert owner is not None
+    assert owner[1] == "slurm"
+    assert read(recorded, "level.txt").strip() == health.ADMINISTRATOR
+    assert health.CLOCK.match(read(recorded, "config.txt"))
+    assert read(recorded, "hour.txt").startswith("pohang|")
 
 
 def test_jobs_of_every_shape_are_read(recorded: Path) -> None:
@@ -110,7 +133,8 @@ def test_nodes_are_read_and_a_drained_one_has_no_gpus_to_give(recorded: Path) ->
 
 
 def test_what_is_enforced_is_read(recorded: Path) -> None:
-    config = parse_config(*(read(recorded, f"{name}.txt") for name in ("config", "partitions", "qos")))
+    qos = parse_qos(read(recorded, "qos.txt"))
+    config = parse_config(read(recorded, "config.txt"), read(recorded, "partitions.txt"), qos)
     assert config.cluster == "pohang"
     assert config.version.startswith(recorded.name)
     assert config.enforce == {"associations", "limits", "qos", "safe"}
@@ -119,6 +143,10 @@ def test_what_is_enforced_is_read(recorded: Path) -> None:
     assert (config.decay_half_life, config.usage_reset_period) == ("00:00:00", "NONE")
     assert config.enforce_part_limits == "ALL"
     assert config.qos == {"normal", "h100", "a100"}
+    assert config.qos_settings == (
+        *(QosConfig(pool, frozenset({"DenyOnLimit"}), 1) for pool in ("a100", "h100")),
+        QosConfig("normal", frozenset(), None),
+    )
     assert [(partition.name, partition.allow_qos) for partition in config.partitions] == [
         ("h100", {"h100"}),
         ("a100", {"a100"}),
