@@ -85,6 +85,16 @@ def test_check_fails_on_a_danger_and_says_what_to_set(
     assert content["findings"][0]["level"] == "danger"
 
 
+def test_check_says_which_driver_reads_and_what_slips_through(grant: None, capsys: pytest.CaptureFixture[str]) -> None:
+    text = run(capsys, "check")[1]
+    assert text.startswith("Slurm fake, driver fake.\nin memory\n")
+    assert "What still slips through, and how much at most:" in text
+    assert "up to 2 GPU-minutes above its limit" in text
+    content = json.loads(run(capsys, "check", "--json")[1])
+    assert (content["driver"], content["driver_note"]) == ("fake", "in memory")
+    assert len(content["slips_through"]) == 7
+
+
 def test_slurm_away_is_one_sentence(grant: None, gateway: Stubborn, capsys: pytest.CaptureFixture[str]) -> None:
     gateway.broken = SlurmUnavailable("slurmdbd does not answer", words="Connection refused")
     with pytest.raises(CommandError, match="slurmdbd does not answer Connection refused"):

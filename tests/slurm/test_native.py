@@ -35,43 +35,90 @@ def place(clusters: Callable[[str], Sandbox]) -> Place:
     return Place(CommandsGateway("pohang", ROOT, sandbox.prefix), sandbox)
 
 
+# How people ask for GPUs. Two start at once, where the array lets them; the others wait.
+SHAPES: dict[str, tuple[str, ...]] = {
+    "later": ("--gpus=1", "--time=1-0", "--begin=now+1hour"),
+    "held": ("--gpus=1", "--time=30", "--hold"),
+    "without a time limit": ("--gpus=1", "--hold"),
+    "typed": ("--gpus=h100:2", "--time=5"),
+    "by node": ("--gpus-per-node=2", "--nodes=1", "--time=5"),
+    "by task": ("--gpus-per-task=1", "--ntasks=2", "--time=5"),
+    "as gres": ("--gres=gpu:3", "--time=0:30"),
+    "as typed gres": ("--gres=gpu:h100:1", "--time=7-0"),
+    "whole node": ("--gpus=1", "--exclusive", "--time=5"),
+    "Korean name": ("--gpus=1", "--time=5", "--job-name=철강 결함|검출 'x'"),
+    "nodes in a range": ("--gres=gpu:1", "--nodes=1-2", "--time=5"),
+    "one task": ("--gpus=1", "--time=5", "--array=7"),
+    "tasks in steps": ("--gpus=1", "--time=5", "--array=1-9:4,20%1", "--hold"),
+    "low priority": ("--gpus=1", "--time=5", "--nice=100", "--deadline=now+2days"),
+}
+
+
 @pytest.fixture
 def busy(place: Place) -> Iterator[Place]:
-    """Jobs of every shape, an account of others, a drained node."""
+    """Jobs of every shape and state, accounts of others, a partition of nobody, a drained node."""
     sandbox = sandbox_of(place)
-    leaf = leaf_with(place, "kim", gpu_minutes=5000)
-    place.account_of_others()
+    leaf = leaf_with(place, "kim", "lee", gpu_minutes=500_000)
+    other = place.account_of_others()
+    sandbox.run(["sacctmgr", "-i", "modify", "account", other, "set", "qos=normal,a100", "GrpTRESMins=cpu=5"])
+    sandbox.run(["sacctmgr", "-i", "add", "account", f"{other}-sub", f"parent={other}", "GrpTRESMins=gres/gpu=0"])
+    sandbox.run(["sacctmgr", "-i", "add", "user", "kim,lee", f"account={other}-sub"])
+    sandbox.run(["scontrol", "create", "PartitionName=odd", "Nodes=a1", "MaxTime=INFINITE", "QOS=a100"])
 
-    def submit(*arguments: str) -> int:
-        return sandbox.submit("kim", f"--account={leaf}", "--gpus=1", *arguments, script=LONG)
+    def submit(*arguments: str, user: str = "kim") -> int:
+        return sandbox.submit(user, f"--account={leaf}", *arguments, script=LONG)
 
-    requeued = submit("--time=1:00:00")
-    eventually(lambda: entries(place, leaf, "RUNNING"))
+    def running() -> int:
+        return len(entries(place, leaf, "RUNNING"))
+
+    requeued = submit("--gpus=1", "--time=1:00:00")
+    eventually(running)
     sandbox.run(["scontrol", "requeue", str(requeued)])
-    submit("--time=10", "--array=0-8%2")
-    submit("--time=1-0", "--begin=now+1hour")
-    submit("--time=30", "--hold")
-    eventually(lambda: len(entries(place, leaf, "RUNNING")) == 2)
+    submit("--gpus=1", "--time=10", "--array=0-8%2")
+    eventually(lambda: running() == 2)
     sandbox.run(["scancel", "--state=RUNNING", f"--account={leaf}"])
-    eventually(lambda: len(entries(place, leaf, "RUNNING")) == 2)
+    eventually(lambda: running() == 2)
+    suspended = submit("--gpus=1", "--time=20", user="lee")
+    eventually(lambda: running() == 3)
+    sandbox.run(["scontrol", "suspend", str(suspended)])
+    eventually(lambda: running() == 2)
+    put_back = submit("--gpus=1", "--time=20", user="lee")
+    eventually(lambda: running() == 3)
+    sandbox.run(["scontrol", "requeuehold", str(put_back)])
+    for shape in SHAPES.values():
+        submit(*shape)
+    submit("--gpus=1", "--time=5", f"--dependency=afterok:{suspended}")
+    submit("--gpus=1", "--time=5", ":", "--gpus=2")
+    cancelled = submit("--gpus=1", "--time=5", "--hold")
+    sandbox.run(["scancel", str(cancelled)])
     sandbox.run(["scontrol", "update", "NodeName=a1", "State=DRAIN", "Reason=State=IDLE"])
     yield place
     sandbox.run(["scontrol", "update", "NodeName=a1", "State=RESUME"])
     sandbox.run(["scancel", f"--account={leaf}"])
+    sandbox.run(["scontrol", "delete", "PartitionName=odd"])
 
 
 def test_pyslurm_and_the_commands_read_the_same(busy: Place) -> None:
     # Slurm goes on between two reads: a difference counts only where it stays.
     for _ in range(5):
         answer = read_inside(busy)
-        pairs = {name: answer[name] for name in (*native_reads.BOTH, "jobs", "usage")}
+        pairs = {name: answer[name] for name in (*native_reads.BOTH, "known_people", "jobs", "usage")}
         if all(native == commands for native, commands in pairs.values()):
             break
         time.sleep(1)
     for name, (native, commands) in pairs.items():
         assert native == commands, name
-    assert len(pairs["queue"][0]) >= 5
-    assert any("gpus_down=4" in group for group in pairs["capacity"][0])
+    queue = pairs["queue"][0]
+    assert len(queue) >= len(SHAPES) + 5
+    assert {state for state in ("PENDING", "RUNNING", "SUSPENDED") if any(state in row for row in queue)} == {
+        "PENDING",
+        "RUNNING",
+        "SUSPENDED",
+    }
+    assert any("'gpus_down': 4" in group for group in pairs["capacity"][0])
+    assert any("'also_in': ['odd']" in group for group in pairs["capacity"][0])
+    assert any("'people': ['kim', 'lee']" in account for account in pairs["other_accounts"][0])
+    assert "'qos': 'a100'" in pairs["config"][0]
 
 
 def test_auto_takes_pyslurm_where_it_works_and_says_so(place: Place) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from getpass import getuser
 from typing import Any
 
 from django.conf import settings
@@ -15,12 +16,15 @@ from django.utils import timezone
 
 from allocations.provisioning.sentences import Sentence, conflict_sentence, in_words, operation_sentence
 from allocations.provisioning.sync import SyncReport, preview, synchronise
-from portal.schedule import as_row, check_configuration, waiting_people
+from portal.schedule import as_row, check_reading, store_queue, waiting_people
 from portal.seat import Seat
-from portal.slurm.check import Level
-from portal.slurm.drivers import open_gateway
+from portal.slurm import check
+from portal.slurm.drivers import OpenedGateway, open_gateway
 from portal.slurm.errors import SlurmError
+from portal.slurm.findings import Finding, Level
 from portal.slurm.gateway import SlurmGateway
+from portal.slurm.sentences import Sentence as SlurmSentence
+from portal.slurm.slips import SLIPS
 
 WAITS = {
     "writing": "Writing to Slurm is switched off: an operator switches it on on the page /operations/.",
@@ -43,12 +47,16 @@ class Command(BaseCommand):
                 settings.SLURM_ROOT_ACCOUNT,
                 settings.SLURM_COMMAND_PREFIX,
             )
-            act = {"plan": self._plan, "apply": self._apply, "check": self._check}[action]
-            clean = act(opened.gateway, options["json"])
+            clean = self._act(action, opened, options["json"])
         except SlurmError as error:
             raise CommandError(f"{error} {error.words}".strip()) from error
         if not clean:
             sys.exit(1)
+
+    def _act(self, action: str, opened: OpenedGateway, as_json: bool) -> bool:
+        if action == "check":
+            return self._check(opened, as_json)
+        return (self._plan if action == "plan" else self._apply)(opened.gateway, as_json)
 
     def _plan(self, gateway: SlurmGateway, as_json: bool) -> bool:
         report = preview(gateway, clock=timezone.now)
@@ -61,23 +69,45 @@ class Command(BaseCommand):
             if not seat.take():
                 raise CommandError("The worker is at work and applies the plan by itself.")
             report = synchronise(
-                gateway, clock=timezone.now, keep_going=seat.is_held, retry_refused=True, waiting=waiting_people()
+                gateway,
+                clock=timezone.now,
+                keep_going=seat.is_held,
+                retry_refused=True,
+                waiting=waiting_people(),
+                recount=lambda: store_queue(gateway, seat.is_held),
+                by=getuser(),
             )
         self._show(report, as_json)
         return not report.remaining
 
-    def _check(self, gateway: SlurmGateway, as_json: bool) -> bool:
+    def _check(self, opened: OpenedGateway, as_json: bool) -> bool:
         """True where no finding is dangerous."""
-        config = gateway.config()
-        found = check_configuration(config)
+        reading = check.read(opened.gateway)
+        found = check_reading(reading)
         if as_json:
-            self._print_json({"slurm_version": config.version, "findings": [as_row(finding) for finding in found]})
+            self._print_json(
+                {
+                    "slurm_version": reading.config.version,
+                    "driver": opened.gateway.driver,
+                    "driver_note": _words(opened.driver_note),
+                    "findings": [as_row(finding) for finding in found],
+                    "slips_through": [_words(slip) for slip in SLIPS],
+                }
+            )
         else:
-            for finding in found:
-                self.stdout.write(f"{finding.level.value:8} {in_words(as_row(finding))}")
-                if finding.line:
-                    self.stdout.write(f"{'':8} {finding.file}: {finding.line}")
+            self.stdout.write(f"Slurm {reading.config.version}, driver {opened.gateway.driver}.")
+            self.stdout.write(_words(opened.driver_note))
+            self._show_findings(found)
         return all(finding.level != Level.DANGER for finding in found)
+
+    def _show_findings(self, found: list[Finding]) -> None:
+        for finding in found:
+            self.stdout.write(f"{finding.level.value:8} {_words(finding.sentence)}")
+            if finding.line:
+                self.stdout.write(f"{'':8} {finding.file}: {finding.line}")
+        self.stdout.write("What still slips through, and how much at most:")
+        for slip in SLIPS:
+            self.stdout.write(f"  {_words(slip)}")
 
     def _show(self, report: SyncReport, as_json: bool) -> None:
         done = [operation_sentence(operation) for operation in report.outcome.done]
@@ -113,3 +143,7 @@ class Command(BaseCommand):
 
     def _print_json(self, content: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _words(sentence: SlurmSentence) -> str:
+    return in_words({"message": sentence.message, "params": sentence.params})
