@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 SECONDS_A_MINUTE = 60
+# Slurm floors used seconds to whole minutes before it starts a job, and what is reserved as well, so an account may
+# end a little less than two GPU-minutes above its limit (slurm-facts 12.10). That is nobody's overrun.
+FLOORING_GPU_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)

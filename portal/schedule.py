@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from accounting import balance, ingest, live_queue, verify
+from accounting import balance, counters, exhaustion, ingest, live_queue, settlement, verify
 from accounting.models import QueueJob
 from allocations.models import Cluster, Pool
+from allocations.provisioning import names
 from allocations.provisioning.sync import synchronise
 from allocations.services.reminders import remind
 from allocations.services.settling import calls_settle
 from portal.live.notices import announce
 from portal.post.rounds import send_due
-from portal.slurm.check import Finding, PoolSetup, findings
+from portal.slurm import check
+from portal.slurm.findings import Finding, PoolSetup
 from portal.slurm.gateway import SlurmGateway
-from portal.slurm.types import SlurmConfig
+from portal.slurm.types import NodeGroup, OtherAccount
 
 KeepGoing = Callable[[], bool]
 
@@ -57,10 +60,15 @@ class Chore:
 
 def tasks() -> tuple[Task | Chore, ...]:
     return (
+        # Before provisioning, which gives rights to a name from the moment it is found.
+        Task("new names", settings.WORKER_INGEST_SECONDS, look_for_new_names, on_event=True),
         Task("provisioning", settings.WORKER_TICK_SECONDS, provision, on_event=True),
         Task("queue", settings.WORKER_INGEST_SECONDS, store_queue),
         Task("usage", settings.WORKER_INGEST_SECONDS, ingest_usage),
+        Task("counters", 30, hold_counters),
+        Chore("settlement", 60, settle_grants),
         Task("verification", 300, verify_usage),
+        Task("all names", 3600, look_for_all_names),
         Task("capacity", 60, read_capacity),
         Task("configuration", 300, read_configuration),
         Chore("post", 60, send_mails),
@@ -74,7 +82,13 @@ def chores() -> tuple[Chore, ...]:
 
 
 def provision(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
-    return synchronise(gateway, clock=timezone.now, keep_going=keep_going, waiting=waiting_people()).goes_on
+    return synchronise(
+        gateway,
+        clock=timezone.now,
+        keep_going=keep_going,
+        waiting=waiting_people(),
+        recount=lambda: store_queue(gateway, keep_going),
+    ).goes_on
 
 
 def waiting_people() -> frozenset[tuple[str, str]]:
@@ -82,8 +96,20 @@ def waiting_people() -> frozenset[tuple[str, str]]:
     return frozenset(QueueJob.objects.filter(state="PENDING").values_list("account__name", "user_name"))
 
 
+def look_for_new_names(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    names.look_for_new_names(gateway, at=timezone.now())
+    return False
+
+
+def look_for_all_names(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    names.look_for_all_names(gateway, at=timezone.now())
+    return False
+
+
 def store_queue(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
-    live_queue.store(gateway, at=timezone.now())
+    at = timezone.now()
+    live_queue.store(gateway, at=at)
+    exhaustion.note_exhaustion(at)
     return False
 
 
@@ -94,23 +120,31 @@ def ingest_usage(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
     return not (report.caught_up or report.busy)
 
 
+def hold_counters(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    """Right after queue and usage: only a counter that the job rows were read after says something."""
+    counters.hold_counters(at=timezone.now())
+    return False
+
+
+def settle_grants() -> None:
+    """Grants that are over and have come to rest; overruns that a next grant can bear."""
+    settlement.settle(timezone.now())
+
+
 def verify_usage(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
     verify.verify_day_so_far(gateway, at=timezone.now())
     return False
 
 
 def read_capacity(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
-    _update_cluster(
-        capacity=[asdict(group) for group in gateway.capacity()],
-        foreign_accounts=sorted(gateway.foreign_accounts()),
-    )
+    _update_cluster(capacity=_as_json(gateway.capacity()), foreign_accounts=_as_json(gateway.other_accounts()))
     return False
 
 
 def read_configuration(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
-    config = gateway.config()
-    found = [as_row(finding) for finding in check_configuration(config)]
-    _update_cluster(slurm_version=config.version, findings=found)
+    reading = check.read(gateway)
+    found = [as_row(finding) for finding in check_reading(reading)]
+    _update_cluster(slurm_version=reading.config.version, findings=found)
     return False
 
 
@@ -126,10 +160,10 @@ def tell_deadlines() -> None:
     calls_settle(at)
 
 
-def check_configuration(config: SlurmConfig) -> list[Finding]:
+def check_reading(reading: check.Reading) -> list[Finding]:
     """What the cluster enforces held against what the portal's pools need; dangers first."""
-    pools = [PoolSetup(pool.code, pool.qos, tuple(pool.partitions)) for pool in Pool.objects.all()]
-    return findings(config, pools, settings.SLURM_CLUSTER)
+    pools = [PoolSetup(pool.code, pool.qos, tuple(pool.partitions), pool.gpu_kind) for pool in Pool.objects.all()]
+    return check.findings(reading, pools, at=timezone.now(), cluster=settings.SLURM_CLUSTER)
 
 
 def as_row(finding: Finding) -> dict[str, Any]:
@@ -142,6 +176,11 @@ def as_row(finding: Finding) -> dict[str, Any]:
         "file": finding.file,
         "line": finding.line,
     }
+
+
+def _as_json(rows: Sequence[NodeGroup | OtherAccount]) -> Any:
+    """As it will be read from the database: with lists for tuples, so that the same is found to be the same."""
+    return json.loads(json.dumps([asdict(row) for row in rows]))
 
 
 def _update_cluster(**changes: Any) -> None:

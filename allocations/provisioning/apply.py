@@ -1,4 +1,4 @@
-"""Doing a plan: one operation after another through the gateway, each recorded with Slurm's words.
+"""Doing a plan: one operation after another through the gateway, each recorded before and after with Slurm's words.
 
 Slurm is never called inside a transaction. What a crash leaves half done, the next pass finds by comparing again.
 """
@@ -13,17 +13,24 @@ from datetime import datetime, timedelta
 
 from allocations.models import Cluster, OperationRecord
 from allocations.provisioning.crash import crash_point
-from allocations.provisioning.plan import account_of, lineage, person_of, tightens
+from allocations.provisioning.holds import hold_of, take_hold
+from allocations.provisioning.plan import tightens
 from allocations.provisioning.sentences import Sentence, operation_sentence
+from allocations.provisioning.sequence import raise_sequence
+from allocations.provisioning.tree import account_of, lineage, person_of
 from portal.slurm.errors import SlurmError
 from portal.slurm.gateway import SlurmGateway
-from portal.slurm.types import ClusterState, CreateAccount, Operation
+from portal.slurm.types import ClusterState, CreateAccount, Operation, SetDefaultAccount
 
 # What Slurm refused is tried again after this long, in case a person has cleared the cause meanwhile.
 REFUSED_AGAIN = timedelta(minutes=10)
 REFUSED_TIGHTENING_AGAIN = timedelta(minutes=1)
 # One call that runs out of time must not keep all others waiting; two in a row mean that Slurm is away.
 MOST_INTERRUPTIONS = 2
+# A call that failed at once, as where slurmdbd is just starting again, is tried a second time after a moment. One that
+# ran out of time is not: the next would keep everybody waiting as long.
+AT_ONCE_SECONDS = 2.0
+RETRY_SECONDS = 0.3
 
 Clock = Callable[[], datetime]
 
@@ -51,13 +58,16 @@ class Applier:
         clock: Clock,
         keep_going: Callable[[], bool],
         retry_refused: bool,
+        by: str,
     ) -> None:
         self.gateway = gateway
         self.desired = desired
         self.observed = observed
         self.clock = clock
         self.keep_going = keep_going
+        self.by = by
         self.recently_refused = {} if retry_refused else recent_refusals(clock())
+        self.sequence = 0
         self.stopped: set[str] = set()
         self.interruptions = 0
         self.outcome = Outcome()
@@ -70,15 +80,33 @@ class Applier:
             if self._must_wait(operation):
                 self.outcome.skipped.append(operation)
                 continue
+            if not self.sequence and not self._begin():
+                break
             crash_point(f"before_operation:{number}")
             self._execute(operation, number)
             if self.interruptions >= MOST_INTERRUPTIONS:
                 break
         return self.outcome
 
+    def _begin(self) -> bool:
+        """Number this pass, and tell Slurm before the first write. Without a root account there is nowhere to tell."""
+        self.sequence = raise_sequence()
+        if self.gateway.root_account not in self.observed.accounts:
+            return True
+        return self._tell_sequence()
+
+    def _tell_sequence(self) -> bool:
+        try:
+            self.gateway.set_sequence(self.sequence)
+        except SlurmError as failure:
+            self.outcome.interrupted = failure
+            return False
+        crash_point("sequence_told")
+        return True
+
     def _must_wait(self, operation: Operation) -> bool:
         if self._was_refused_just_now(operation):
-            self.stopped.add(account_of(operation))
+            self._stop_account(operation)
             return True
         return not tightens(operation, self.observed) and not self.stopped.isdisjoint(self._lineage(operation))
 
@@ -91,33 +119,48 @@ class Applier:
         return lineage(account_of(operation), self.desired)
 
     def _execute(self, operation: Operation, number: int) -> None:
+        if hold := hold_of(operation, self.observed):
+            take_hold(hold)
+            crash_point("after_hold")
+        record = _begun(operation, by=self.by, at=self.clock())
+        crash_point("after_begun")
         started = time.monotonic()
-        failure: SlurmError | None = None
-        words = ""
-        try:
-            words = self.gateway.execute(operation)
-        except SlurmError as error:
-            failure, words = error, error.words or str(error)
+        failure, words = self._try(operation)
         crash_point(f"after_operation:{number}")
         if isinstance(operation, CreateAccount) and operation.parked:
             crash_point("after_create_leaf")
-        milliseconds = round((time.monotonic() - started) * 1000)
         crash_point("before_record")
-        _record(operation, failure, words=words, duration_ms=milliseconds, at=self.clock())
+        _ended(record, failure, words=words, duration_ms=round((time.monotonic() - started) * 1000))
         crash_point("after_record")
         self._note(operation, failure, words)
+
+    def _try(self, operation: Operation) -> tuple[SlurmError | None, str]:
+        started = time.monotonic()
+        failure, words = _attempt(self.gateway, operation)
+        if failure is not None and not failure.permanent and time.monotonic() - started < AT_ONCE_SECONDS:
+            time.sleep(RETRY_SECONDS)
+            failure, words = _attempt(self.gateway, operation)
+        return failure, words
 
     def _note(self, operation: Operation, failure: SlurmError | None, words: str) -> None:
         if failure is None:
             self.interruptions = 0
             self.outcome.done.append(operation)
+            is_root = isinstance(operation, CreateAccount) and operation.name == self.gateway.root_account
+            if is_root and not self._tell_sequence():
+                self.interruptions = MOST_INTERRUPTIONS
             return
-        self.stopped.add(account_of(operation))
-        if failure.permanent:
-            self.outcome.refused.setdefault(account_of(operation), words)
-        else:
+        self._stop_account(operation)
+        if not failure.permanent:
             self.interruptions += 1
             self.outcome.interrupted = failure
+        elif not isinstance(operation, SetDefaultAccount):
+            self.outcome.refused.setdefault(account_of(operation), words)
+
+    def _stop_account(self, operation: Operation) -> None:
+        """The account works without its being somebody's default."""
+        if not isinstance(operation, SetDefaultAccount):
+            self.stopped.add(account_of(operation))
 
 
 def recent_refusals(at: datetime) -> dict[str, datetime]:
@@ -132,19 +175,30 @@ def recent_refusals(at: datetime) -> dict[str, datetime]:
     return latest
 
 
+def _attempt(gateway: SlurmGateway, operation: Operation) -> tuple[SlurmError | None, str]:
+    try:
+        return None, gateway.execute(operation)
+    except SlurmError as failure:
+        return failure, failure.words or str(failure)
+
+
 def _key(sentence: Sentence) -> str:
     return json.dumps(sentence, sort_keys=True)
 
 
-def _record(operation: Operation, failure: SlurmError | None, *, words: str, duration_ms: int, at: datetime) -> None:
-    OperationRecord.objects.create(
+def _begun(operation: Operation, *, by: str, at: datetime) -> OperationRecord:
+    return OperationRecord.objects.create(
         at=at,
+        by=by,
         operation=type(operation).__name__,
         account=account_of(operation),
         person=person_of(operation),
         sentence=operation_sentence(operation),
-        succeeded=failure is None,
-        permanent=failure is not None and failure.permanent,
-        slurm_words=words,
-        duration_ms=duration_ms,
     )
+
+
+def _ended(record: OperationRecord, failure: SlurmError | None, *, words: str, duration_ms: int) -> None:
+    record.succeeded = failure is None
+    record.permanent = failure is not None and failure.permanent
+    record.slurm_words, record.duration_ms = words, duration_ms
+    record.save(update_fields=["succeeded", "permanent", "slurm_words", "duration_ms"])

@@ -8,6 +8,7 @@ import pytest
 from django.utils import translation
 
 from allocations.models import Account, Cluster
+from allocations.provisioning import apply, marks
 from allocations.services.accounts import cluster_writing_enable
 from portal.slurm.fake import FakeGateway
 from portal.slurm.types import Operation
@@ -32,6 +33,14 @@ class Stubborn(FakeGateway):
 def english() -> Iterator[None]:
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried or asked again is so at once."""
+    monkeypatch.setattr(apply, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(marks, "ASK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(marks, "HEARD_WITHIN_SECONDS", 0)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from allocations.models import Account
-from allocations.provisioning import apply, sync
+from allocations.provisioning import apply, sequence, sync
 from allocations.provisioning.sync import synchronise
 from portal.events.models import Event
 from tests.factories import NOW, MembershipFactory
@@ -23,6 +23,10 @@ POINTS = [
     "after_snapshot",
     *(f"before_operation:{number}" for number in range(1, 7)),
     *(f"after_operation:{number}" for number in range(1, 7)),
+    "sequence_raised",
+    "sequence_told",
+    "after_hold",
+    "after_begun",
     "after_create_leaf",
     "before_record",
     "after_record",
@@ -30,6 +34,7 @@ POINTS = [
     "after_read_back",
     "before_mark",
     "after_mark",
+    "after_keep",
 ]
 
 
@@ -47,7 +52,7 @@ def test_the_next_pass_finishes_what_a_killed_worker_left(
         if name == point:
             raise Killed
 
-    for module in (apply, sync):
+    for module in (apply, sequence, sync):
         monkeypatch.setattr(module, "crash_point", die)
     with pytest.raises(Killed):
         synchronise(gateway, clock=lambda: NOW)

@@ -20,6 +20,7 @@ from tests.factories import (
     MembershipFactory,
     PoolFactory,
     ProjectFactory,
+    SuspensionFactory,
     UserFactory,
     kst,
 )
@@ -35,7 +36,10 @@ def test_a_grant_becomes_a_leaf_below_its_project() -> None:
     assert state.accounts["p26001"] == AccountState("p26001", "paic")
     leaf = state.accounts["p26001-h100"]
     assert (leaf.gpu_minutes, leaf.parked, leaf.qos, leaf.default_qos) == (30_000, False, frozenset({"h100"}), "h100")
-    assert dict(state.people) == {("p26001-h100", "kim"): PersonState("p26001-h100", "kim")}
+    assert dict(state.people) == {
+        ("p26001-h100", "kim"): PersonState("p26001-h100", "kim", qos=frozenset({"h100"}), default_qos="h100")
+    }
+    assert dict(state.defaults) == {"kim": "p26001-h100"}
     assert desired_state("paic", at=grant.ends_at).accounts["p26001-h100"].parked
 
 
@@ -62,7 +66,7 @@ def test_later_entries_count_and_ended_grants_count_what_they_used() -> None:
 
 
 def test_a_suspended_grant_parks_its_leaf() -> None:
-    GrantFactory(project=ProjectFactory(code="p26001"), hours=10, suspended_at=NOW)
+    SuspensionFactory(grant=GrantFactory(project=ProjectFactory(code="p26001"), hours=10))
     leaf = desired_state("paic", at=NOW).accounts["p26001-h100"]
     assert (leaf.parked, leaf.gpu_minutes) == (True, 0)
 
