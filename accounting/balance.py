@@ -10,14 +10,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import Max, Sum
-from django.db.models.functions import Coalesce
 
 from accounting.attribution import Line, Piece, attribute, borders_of, pieces_of
 from accounting.models import Counter, IngestMark, Job, UsageDay
 from accounting.recompute import runs_of
 from accounting.usage import clipped_seconds, day_bounds, seconds
+from allocations.budget import SECONDS_A_MINUTE
 from allocations.models import Account, GrantLine, LedgerEntry, Pool
 
 # Ledger and grants may also change by hand; everything is attributed anew this often.
@@ -62,20 +63,17 @@ def recharge(names: Collection[str]) -> int:
 
 def lines_of(projects: Collection[int]) -> defaultdict[tuple[int, int], list[Line]]:
     """The projects' lines by (project, pool): one query."""
-    rows = (
-        GrantLine.objects.filter(grant__project__in=projects)
-        .order_by("grant__starts_at", "pk")
-        .annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0))
-        .values_list(
-            "grant__project",
-            "pool",
-            "pk",
-            "grant__starts_at",
-            "grant__ends_at",
-            "grant__suspended_at",
-            "granted",
-            "charged_gpu_seconds",
-        )
+    found: Any = GrantLine.objects.filter(grant__project__in=projects).with_amounts().with_suspensions()
+    rows = found.order_by("grant__starts_at", "pk").values_list(
+        "grant__project",
+        "pool",
+        "pk",
+        "grant__starts_at",
+        "grant__ends_at",
+        "granted",
+        "charged_gpu_seconds",
+        "suspended",
+        "covered",
     )
     lines: defaultdict[tuple[int, int], list[Line]] = defaultdict(list)
     for project, pool, *values in rows:
@@ -121,6 +119,8 @@ class Balance:
     `left` and `overrun` are what is missing to the award and what goes beyond it: over several pools both may be
     there, since hours of one pool do not stand in for another's. `reserved` and `startable` are slurmctld's own at
     `counted_at`; None where it has not been asked yet. `startable` is 0 where nothing may start, whatever is left.
+    `exhausted`: slurmctld counts the hours of the account as used up; `stopped`: somebody stopped it in Slurm
+    (neither is said of all pools together).
     """
 
     pool: Pool | None
@@ -134,6 +134,20 @@ class Balance:
     reserved: int | None
     startable: int | None
     counted_at: datetime | None
+    exhausted: bool = False
+    stopped: bool = False
+
+    @property
+    def is_used_up(self) -> bool:
+        """Nothing more can start because the hours are used up: by slurmctld's counter, or already by our ledger."""
+        return self.standing is Standing.OPEN and (self.exhausted or self.left < SECONDS_A_MINUTE)
+
+    @property
+    def is_all_reserved(self) -> bool:
+        """There are hours left, and running jobs hold them all: nothing more can start until one has ended."""
+        held = self.startable is not None and self.startable < SECONDS_A_MINUTE
+        can_start = self.standing is Standing.OPEN and not self.stopped
+        return can_start and held and bool(self.reserved) and not self.is_used_up
 
     @property
     def last_day(self) -> datetime:
@@ -153,8 +167,16 @@ class Balance:
         return max(0, -((at - self.ends_at) // timedelta(days=1)))
 
 
-def account_balance(pool: Pool, lines: Sequence[Line], counter: Counter | None, at: datetime) -> Balance | None:
-    """How an account stands by its lines; None where nothing was ever granted."""
+def account_balance(
+    pool: Pool,
+    lines: Sequence[Line],
+    counter: Counter | None,
+    at: datetime,
+    *,
+    exhausted: bool = False,
+    stopped: bool = False,
+) -> Balance | None:
+    """How an account stands by its lines; None where nothing was ever granted. `stopped`: by hand, in Slurm."""
     standing, current = current_lines(lines, at)
     if not current:
         return None
@@ -171,14 +193,16 @@ def account_balance(pool: Pool, lines: Sequence[Line], counter: Counter | None, 
         left=max(0, granted - used),
         overrun=max(0, used - granted),
         reserved=counter.reserved_gpu_seconds if counter else None,
-        startable=startable if standing is Standing.OPEN else 0,
+        startable=startable if standing is Standing.OPEN and not stopped else 0,
         counted_at=counter.read_at if counter else None,
+        exhausted=exhausted,
+        stopped=stopped,
     )
 
 
 def current_lines(lines: Sequence[Line], at: datetime) -> tuple[Standing, list[Line]]:
     """The lines that count now and why: open ones, else suspended, else those to come, else the last to have ended."""
-    if opened := [line for line in lines if line.starts_at <= at < line.closes_at]:
+    if opened := [line for line in lines if line.is_open(at)]:
         return Standing.OPEN, opened
     if suspended := [line for line in lines if line.starts_at <= at < line.ends_at]:
         return Standing.SUSPENDED, suspended

@@ -73,7 +73,7 @@ def center_use(at: datetime) -> CenterUse:
 
 
 def _open_lines(at: datetime) -> list[tuple[int, int, int, int, int]]:
-    lines = GrantLine.objects.filter(grant__starts_at__lte=at, grant__ends_at__gt=at, grant__suspended_at=None)
+    lines = GrantLine.objects.open(at)
     sums = lines.order_by().annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0))
     return list(
         sums.values_list("grant__project__institution", "grant__project", "pool", "granted", "charged_gpu_seconds")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from allocations.budget import SECONDS_A_MINUTE
+
 Text = str | Promise
 
 
@@ -50,6 +52,22 @@ class ReasonWords(NamedTuple):
 _LIMIT = ReasonWords(
     _("It would pass the project's limit: GPUs × time limit is more than what can start now."),
     _("Ask for fewer GPUs or a shorter --time, or wait until running jobs have ended."),
+)
+_USED_UP = ReasonWords(
+    _("The project's hours are used up."),
+    _("It starts by itself once there are hours again: the PI or the delegate can ask for a supplement."),
+)
+_MORE_THAN_LEFT = ReasonWords(
+    _("It asks for more than the project has left: GPUs × time limit."),
+    _("Ask for fewer GPUs or a shorter --time."),
+)
+_RESERVED = ReasonWords(
+    _("The hours it asks for are reserved by running jobs at present."),
+    _("It starts once they have ended. With fewer GPUs or a shorter --time it may start sooner."),
+)
+_OWN_CAP = ReasonWords(
+    _("It would pass the member's own cap in the project; the project itself has hours left."),
+    _("Ask for fewer GPUs or a shorter --time, or ask the PI to raise the cap."),
 )
 _CLOSED = ReasonWords(
     _("The project or the person is paused: nothing starts at present."),
@@ -121,3 +139,18 @@ def reason_words(reason: str) -> ReasonWords:
     if word in REASONS:
         return REASONS[word]
     return next((words for prefix, words in PREFIXES if word.startswith(prefix)), ReasonWords(reason, ""))
+
+
+def limit_words(needed: int, *, startable: int, left: int, capped: bool) -> ReasonWords:
+    """Whose limit a job meets that Slurm holds back with AssocGrpGRESMinutes, the word for the project's and for a
+    person's alike. `needed` is GPUs × time limit; all in GPU-seconds. `capped`: the person has a cap of their own."""
+    if needed <= startable:
+        return _OWN_CAP if capped else _LIMIT
+    if left < SECONDS_A_MINUTE:
+        return _USED_UP
+    return _MORE_THAN_LEFT if needed > left else _RESERVED
+
+
+def is_about_a_limit(reason: str) -> bool:
+    """Whether Slurm's word is that of a budget: the project's, or a person's own."""
+    return reason_words(reason) is _LIMIT

@@ -8,9 +8,11 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from allocations.models import Account, Application, Cluster, Grant, Review, Tier
+from allocations.budget import FLOORING_GPU_SECONDS, SECONDS_A_MINUTE
+from allocations.models import Account, Application, Cluster, Grant, GrantLine, Review, Tier
 from allocations.workflow import CLOSED, ApplicationStatus
 from allocations.workflow import ApplicationStatus as S
+from portal.web.templatetags.figures import gpu_hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +188,21 @@ class AccountStanding:
     since: datetime | None = None
 
 
-def account_standing(account: Account, cluster: Cluster, at: datetime) -> AccountStanding:
-    if account.state == Account.State.IN_FORCE:
-        note = _("No grant is open now, so nothing can start.") if account.parked else ""
-        return AccountStanding("success", _("In force"), note, since=account.in_force_since)
+def account_standing(account: Account, cluster: Cluster, at: datetime, *, by_hand: bool = False) -> AccountStanding:
+    """`by_hand`: somebody stopped the account in Slurm itself, which the portal respects."""
     if account.state == Account.State.REFUSED:
         words = _("Refused by Slurm: %(words)s") % {"words": account.slurm_words}
         return AccountStanding("danger", words, _("The center's operators see this and will act."))
+    if by_hand:
+        note = _(
+            "The center has stopped this account in Slurm itself. Nothing new starts until the center releases it."
+        )
+        return AccountStanding("warning", _("Stopped by the center"), note)
+    if not account.managed:
+        note = _("This account stood in Slurm before the portal, and works there as it did.")
+        return AccountStanding("info", _("Linked"), note)
+    if account.state == Account.State.IN_FORCE:
+        return _in_force(account)
     if not cluster.is_attached(at):
         absent = settings.SLURM_ABSENT_REASON
         note = _(absent) if absent else _("No worker of the cluster has reported lately.")
@@ -203,10 +213,45 @@ def account_standing(account: Account, cluster: Cluster, at: datetime) -> Accoun
     return AccountStanding("pending", _("Being applied"), _("Slurm is told by itself, usually within seconds."))
 
 
-def grant_phase(grant: Grant, at: datetime) -> tuple[str, str]:
+def _in_force(account: Account) -> AccountStanding:
+    if account.parked:
+        note = _("No grant is open now, so nothing can start.")
+    elif account.exhausted_at:
+        note = _("The hours are used up: running jobs go on to their end, nothing new starts.")
+    else:
+        note = ""
+    return AccountStanding("success", _("In force"), note, since=account.in_force_since)
+
+
+def ended_standing(line: GrantLine, granted_gpu_seconds: int, covered_gpu_seconds: int) -> AccountStanding:
+    """What a line whose grant is over came to. `covered`: what of the grant only covers an overrun that is past."""
+    if line.settled_at is None or line.settled_gpu_seconds is None:
+        note = _("Settled once the last jobs have ended and their use has been read.")
+        return AccountStanding("neutral", _("Being settled"), note)
+    note = _came_to(line.settled_gpu_seconds, granted_gpu_seconds, covered_gpu_seconds)
+    return AccountStanding("neutral", _("Settled"), note, since=line.settled_at)
+
+
+def _came_to(used: int, granted: int, covered: int) -> str:
+    beyond = used - granted
+    amounts = {"used": gpu_hours(used), "granted": gpu_hours(granted), "beyond": gpu_hours(covered or beyond)}
+    if beyond >= FLOORING_GPU_SECONDS:
+        text = _(
+            "%(used)s GPU-hours used, %(beyond)s of them beyond the grant: the next grant in this pool bears them."
+        )
+    elif covered:
+        text = _("%(used)s GPU-hours used, %(beyond)s of them beyond the grant, carried over or written off.")
+    elif granted - used < SECONDS_A_MINUTE:
+        text = _("All %(granted)s GPU-hours used.")
+    else:
+        text = _("%(used)s of %(granted)s GPU-hours used; what was left has lapsed.")
+    return text % amounts
+
+
+def grant_phase(grant: Grant, at: datetime, *, suspended: bool) -> tuple[str, str]:
     """Kind of badge and word: open, suspended, ended or to come."""
     if at >= grant.ends_at:
         return "neutral", _("Ended")
-    if grant.suspended_at is not None:
+    if suspended:
         return "danger", _("Suspended")
     return ("info", _("Not yet open")) if at < grant.starts_at else ("success", _("Open"))

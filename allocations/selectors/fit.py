@@ -47,9 +47,8 @@ Taken = list[tuple[int, int, datetime, datetime]]
 
 
 def _granted(pools: list[Pool], starts_at: datetime, ends_at: datetime) -> Taken:
-    lines = GrantLine.objects.filter(
-        pool__in=pools, grant__suspended_at=None, grant__starts_at__lt=ends_at, grant__ends_at__gt=starts_at
-    ).annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0))
+    within = GrantLine.objects.filter(pool__in=pools, grant__starts_at__lt=ends_at, grant__ends_at__gt=starts_at)
+    lines = within.unsuspended().annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0))
     return list(lines.values_list("pool_id", "granted", "grant__starts_at", "grant__ends_at"))
 
 

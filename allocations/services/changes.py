@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from allocations.mails import changes as mails
-from allocations.models import ChangeRequest, Grant, GrantLine, LedgerEntry, Membership, Pool, Project
+from allocations.models import ChangeRequest, Grant, GrantLine, LedgerEntry, MemberCap, Membership, Pool, Project
 from allocations.services.change_rules import (
     lacking,
     may_decide,
@@ -227,6 +227,8 @@ def _change_pi(change: ChangeRequest, by: User, at: datetime) -> None:
     former, project.pi = project.pi, change.new_pi
     project.save(update_fields=["pi"])
     project.memberships.filter(user=change.new_pi, status=Membership.Status.ACTIVE).update(is_delegate=False)
+    # The PI has no cap, and so nobody could lift one that came along.
+    MemberCap.objects.filter(membership__project=project, membership__user=change.new_pi).delete()
     change.project = project
     topics = (f"person:{former.pk}", f"person:{change.new_pi.pk}")
     record("project.pi_changed", target=project, by=by, at=at, topics=topics, name=change.new_pi.display_name)

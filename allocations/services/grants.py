@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from allocations.models import Account, Application, Grant, GrantLine, LedgerEntry, Membership, Pool, Project
+from allocations.models import Application, Grant, LedgerEntry, Membership, Pool, Project
 from allocations.permissions import can_with_project
+from allocations.services.ledger import ledger_enter, line_open
 from allocations.services.members import member_invite
 from allocations.services.numbers import project_code
 from allocations.services.outcomes import Refused
@@ -87,18 +88,8 @@ def _project_create(application: Application, by: User, at: datetime) -> Project
 
 
 def _line_create(grant: Grant, pool: Pool, seconds: int, by: User, at: datetime) -> None:
-    line = GrantLine.objects.create(grant=grant, pool=pool)
-    LedgerEntry.objects.create(
-        line=line,
-        kind=LedgerEntry.Kind.AWARD,
-        gpu_seconds=seconds,
-        reason=grant.reference,
-        by=by,
-        at=at,
-    )
-    Account.objects.get_or_create(
-        project=grant.project, pool=pool, defaults={"name": f"{grant.project.code}-{pool.code}"}
-    )
+    line = line_open(grant=grant, pool=pool)
+    ledger_enter(line=line, kind=LedgerEntry.Kind.AWARD, gpu_seconds=seconds, reason=grant.reference, by=by, at=at)
 
 
 def _invite_team(application: Application, project: Project, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Each charged second goes to the line whose turn it is; together the lines carry exactly what was used."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -18,8 +19,13 @@ def moment(days, hours=0):
 
 
 def line(key, starts, ends, granted, suspended=None):
-    suspended_at = None if suspended is None else moment(suspended)
-    return Line(key, moment(starts), moment(ends), suspended_at, granted * HOUR)
+    spans = () if suspended is None else ((moment(suspended), None),)
+    return Line(key, moment(starts), moment(ends), granted * HOUR, suspended=spans)
+
+
+def paused(line, since, until, covered=0):
+    """The line, suspended from one day until another."""
+    return replace(line, suspended=((moment(since), moment(until)),), covered_gpu_seconds=covered * HOUR)
 
 
 def use(day, hours):
@@ -74,6 +80,43 @@ def test_a_line_suspended_before_it_began_was_never_open():
     assert charged([use(6, 10)], [line(1, 5, 30, 100, suspended=2)]) == ({1: 0}, 10)
 
 
+def test_a_resumed_line_takes_use_again():
+    lines = [paused(line(1, 0, 30, 100), 10, 15), line(2, 0, 60, 100)]
+    assert charged([use(1, 10), use(11, 10), use(15, 10)], lines) == ({1: 20, 2: 10}, 0)
+
+
+def test_the_tail_of_a_job_that_ran_into_a_suspension_is_the_suspended_lines():
+    assert charged([use(9, 10), use(10, 5)], [paused(line(1, 0, 30, 100), 10, 15)]) == ({1: 15}, 0)
+
+
+def test_a_line_that_ended_while_suspended_closed_when_it_was_suspended():
+    """Another one was open after it, so the tail is the other one's."""
+    lines = [line(1, 0, 30, 100, suspended=10), line(2, 0, 20, 100)]
+    assert charged([use(31, 5)], lines) == ({1: 0, 2: 5}, 0)
+
+
+def test_a_suspension_that_was_over_before_it_began_plays_no_part():
+    assert charged([use(6, 10), use(31, 1)], [paused(line(1, 5, 30, 100), 1, 3)]) == ({1: 11}, 0)
+
+
+def test_what_covers_a_past_overrun_is_not_there_to_be_used():
+    """Of 110 granted 10 were entered for an overrun: use goes on to the next line after 100."""
+    lines = [replace(line(1, 0, 30, 110), covered_gpu_seconds=10 * HOUR), line(2, 0, 60, 50)]
+    assert charged([use(1, 100), use(2, 20)], lines) == ({1: 100, 2: 20}, 0)
+
+
+def test_an_overrun_carried_to_a_line_may_leave_it_nothing_and_less():
+    assert charged([use(1, 10)], [line(1, 0, 30, -5), line(2, 0, 60, 50)]) == ({1: 0, 2: 10}, 0)
+
+
+def test_no_second_is_lost_where_a_line_opens_or_closes_within_one():
+    border = moment(1, 6) + timedelta(milliseconds=400)
+    lines = [Line(1, moment(0), border, 100 * HOUR), Line(2, border, moment(60), 100 * HOUR)]
+    job = Run("a", "kim", "h100", "COMPLETED", moment(1), moment(1, 10), 3, {}, provisional=False)
+    found = attribute(pieces_of([job], moment(1), moment(2), borders_of(lines)), lines)
+    assert sum(found.charged.values()) == charged_gpu_seconds(job) == 30 * HOUR
+
+
 def test_use_before_any_line_is_nobodys():
     assert charged([use(0, 10), use(6, 10)], [line(1, 5, 30, 100)]) == ({1: 10}, 10)
 
@@ -83,7 +126,7 @@ def test_no_lines_take_nothing():
 
 
 def test_a_day_is_cut_where_a_line_opens():
-    lines = [Line(1, moment(0), moment(1, 6), None, 100 * HOUR), Line(2, moment(1, 6), moment(60), None, 100 * HOUR)]
+    lines = [Line(1, moment(0), moment(1, 6), 100 * HOUR), Line(2, moment(1, 6), moment(60), 100 * HOUR)]
     job = Run("a", "kim", "h100", "COMPLETED", moment(1), moment(1, 10), 2, {}, provisional=False)
     pieces = list(pieces_of([job], moment(1), moment(2), borders_of(lines)))
     assert charged(pieces, lines) == ({1: 12, 2: 8}, 0)
@@ -101,6 +144,17 @@ some_lines = st.lists(
         st.one_of(st.none(), st.integers(0, 80)),
     ),
     max_size=5,
+    unique_by=lambda row: row.key,
+)
+suspended_lines = st.lists(
+    st.builds(
+        lambda key, span, granted, pause: paused(line(key, span[0], sum(span), granted), pause[0], sum(pause)),
+        st.integers(),
+        spans,
+        st.integers(0, 300),
+        st.tuples(st.integers(0, 60), st.integers(1, 30)),
+    ),
+    max_size=4,
     unique_by=lambda row: row.key,
 )
 some_pieces = st.lists(
@@ -145,3 +199,33 @@ def test_a_span_is_cut_at_every_border_and_nowhere_else(lines, start_hour, hours
     assert {until for _, until in parts[:-1]} == {border for border in borders if start < border < end}
     job = Run("a", "kim", "h100", "COMPLETED", start, end, 3, {}, provisional=False)
     assert sum(piece.gpu_seconds for piece in pieces_of([job], start, end, borders)) == charged_gpu_seconds(job)
+
+
+@given(some_pieces, suspended_lines)
+def test_suspensions_that_were_lifted_lose_and_gain_nothing(pieces, lines):
+    result = attribute(pieces, lines)
+    assert sum(result.charged.values()) + result.unattributed == sum(piece.gpu_seconds for piece in pieces)
+
+
+@given(some_pieces, suspended_lines)
+def test_lifting_a_suspension_never_moves_what_was_charged_before_it(pieces, lines):
+    """Nor does suspending: up to either moment use is attributed as if it had not been."""
+    lasting = [replace(row, suspended=((row.suspended[0][0], None),)) for row in lines]
+    never = [replace(row, suspended=()) for row in lines]
+    lifted = min((row.suspended[0][1] for row in lines), default=DAY_0)
+    begun = min((row.suspended[0][0] for row in lines), default=DAY_0)
+    before_lifting = [piece for piece in pieces if piece.end <= lifted]
+    before_suspending = [piece for piece in pieces if piece.end <= begun]
+    assert attribute(before_lifting, lasting) == attribute(before_lifting, lines)
+    assert attribute(before_suspending, never) == attribute(before_suspending, lines)
+
+
+@given(some_pieces, some_lines)
+def test_covering_an_overrun_afterwards_moves_nothing(pieces, lines):
+    """Granting a line what it was overrun by, as covered, leaves every second where it was."""
+    before = attribute(pieces, lines).charged
+    after = []
+    for row in lines:
+        overrun = max(0, before[row.key] - row.granted_gpu_seconds)
+        after.append(replace(row, granted_gpu_seconds=row.granted_gpu_seconds + overrun, covered_gpu_seconds=overrun))
+    assert attribute(pieces, after).charged == before

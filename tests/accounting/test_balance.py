@@ -22,6 +22,7 @@ from tests.factories import (
     LedgerEntryFactory,
     PoolFactory,
     ProjectFactory,
+    SuspensionFactory,
     UserFactory,
     kst,
 )
@@ -30,7 +31,8 @@ AT = kst(2026, 3, 10, 12)
 
 
 def line(starts, ends, granted=100, charged=0, suspended_at=None, key=1):
-    return Line(key, starts, ends, suspended_at, granted * 3600, charged * 3600)
+    suspended = ((suspended_at, None),) if suspended_at else ()
+    return Line(key, starts, ends, granted * 3600, charged * 3600, suspended)
 
 
 MARCH = (kst(2026, 3, 1), kst(2026, 4, 1))
@@ -153,8 +155,7 @@ def test_a_suspension_turns_up_with_the_next_sweep(project):
     GrantFactory(project=project, hours=100, starts_at=kst(2026, 3, 1), ends_at=kst(2026, 9, 1))
     ingest(gateway(job(start=kst(2026, 3, 5, 10), hours=10, gpus=1)), at=AT)
     update_line_charges(at=AT)
-    grant.suspended_at = kst(2026, 3, 5, 16)
-    grant.save()
+    SuspensionFactory(grant=grant, since=kst(2026, 3, 5, 16))
     update_line_charges(at=AT + timedelta(minutes=11))
     assert charges(project) == [6, 4]
 
