@@ -37,6 +37,7 @@ def onboarding(request: SignedInRequest, code: str) -> HttpResponse:
         "steps": checklist(facts),
         "form": form,
         "job": job,
+        "has_asked": bool(request.user.cluster_username),
         "script": job_script(job) if job else "",
         "chosen": request.GET.urlencode(),
         "texts": {code: center_text(code) for code in TEXTS},
@@ -46,7 +47,7 @@ def onboarding(request: SignedInRequest, code: str) -> HttpResponse:
 
 def _first_job_at(user: User, accounts: list[Account]) -> datetime | None:
     """When the person first ran a job in one of the accounts."""
-    if not user.cluster_username:
+    if not user.is_on_cluster:
         return None
     names = [account.name for account in accounts]
     ran = Job.objects.filter(account__in=names, user=user.cluster_username, start__isnull=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from allocations.models import Account
 from allocations.services import Refused
-from allocations.services.members import require_usable_username
+from allocations.services.usernames import require_usable_username
 from portal.people.models import cluster_username_validator
 
 AS_TYPED = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
@@ -32,7 +35,7 @@ class UsernameForm(forms.Form):
         label=_("Cluster user name"),
         help_text=_(
             "Your name on the cluster and in Slurm: 2 to 31 lower-case letters, digits, hyphens or underscores. "
-            "It cannot be changed later."
+            "If you have a login on this cluster already, enter its name. Once approved it cannot be changed."
         ),
         max_length=31,
         widget=forms.TextInput(attrs=AS_TYPED),
@@ -46,3 +49,24 @@ class UsernameForm(forms.Form):
         except Refused as refusal:
             raise forms.ValidationError(str(refusal)) from None
         return name
+
+
+class DefaultAccountForm(forms.Form):
+    """Choose among one's own accounts that take jobs now. The value is the Account."""
+
+    account = forms.TypedChoiceField(label=_("Account for jobs that name none"))
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, accounts: list[Account], **options: Any) -> None:
+        super().__init__(*args, **options)
+        by_name = {account.name: account for account in accounts}
+        field = self.fields["account"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices = [("", _("Choose an account"))] + [
+            (name, f"{name} · {account.project.title} · {account.pool.name}") for name, account in by_name.items()
+        ]
+        field.coerce = by_name.__getitem__
+
+
+class RemoveForm(forms.Form):
+    stop_jobs = forms.BooleanField(label=_("End what runs now too"), required=False)

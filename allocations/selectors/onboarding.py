@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from allocations.models import Account, Cluster, OnboardingStep, Project
 from allocations.onboarding import Facts
 from allocations.standing import account_standing
+from allocations.usernames import sentence_of
 from portal.people.models import User
 
 
@@ -29,7 +30,8 @@ def onboarding_facts(
     steps = OnboardingStep.objects.filter(user=user).values_list("step", flat=True)
     return Facts(
         agreed=project.grants.exists(),
-        username=user.cluster_username or "",
+        has_name=user.is_on_cluster,
+        name_words=sentence_of(user),
         usable=any(is_usable(account) for account in accounts),
         trouble=_trouble(accounts, at),
         ticked=frozenset(steps),

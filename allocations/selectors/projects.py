@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Prefetch, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Exists,
+    Func,
+    JSONField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 
-from allocations.models import Account, ChangeRequest, Cluster, Grant, GrantLine, Membership, Pool, Project
+from allocations.models import (
+    Account,
+    ChangeRequest,
+    Cluster,
+    Drift,
+    Grant,
+    GrantLine,
+    MemberCap,
+    Membership,
+    Pool,
+    Project,
+    StopOrder,
+    Suspension,
+)
 from allocations.permissions import can_with_project
 from allocations.selectors.reports import report_due_on
-from allocations.standing import AccountStanding, account_standing, grant_phase
+from allocations.standing import AccountStanding, account_standing, ended_standing, grant_phase
+from allocations.usernames import own_name
 from portal.people.models import User
 from portal.people.permissions import Permission
+
+# How long the project's page says that jobs were ended by order.
+STOPS_SHOWN = timedelta(days=1)
 
 
 def projects_of(user: User) -> QuerySet[Project]:
@@ -39,6 +72,8 @@ class LineRow:
     account: Account | None
     standing: AccountStanding | None
     asked: list[str]
+    suspended: Sequence[tuple[datetime, datetime | None]] = ()
+    covered_gpu_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +86,22 @@ class ReportStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspensionRow:
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRow:
+    """Jobs that are being ended, or were lately: of a person, or (`username` empty) of the whole project."""
+
+    username: str
+    reason: str
+    at: datetime
+    done_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRow:
     grant: Grant
     badge: str
@@ -58,6 +109,7 @@ class GrantRow:
     last_day: datetime
     lines: list[LineRow]
     report: ReportStanding | None
+    suspension: SuspensionRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +123,8 @@ class SubmitLine:
 
 def project_frame(project: Project, user: User, at: datetime) -> dict[str, Any]:
     """What the parts of a project's page need (templates/projects/parts/): grants with their state towards Slurm,
-    members, the lines to submit jobs with, and whether the reader manages the project and lacks a user name.
+    members, the lines to submit jobs with, whether the reader manages the project, and where a member's own name on the
+    cluster stands that is not ready.
 
     Reads `project.accounts` with their pools, which the caller may prefetch (`with_accounts`).
     """
@@ -79,21 +132,39 @@ def project_frame(project: Project, user: User, at: datetime) -> dict[str, Any]:
     accounts = sorted(project.accounts.all(), key=lambda account: (account.pool.position, account.pool.code))
     members = list(members_of(project))
     by_pool = {account.pool_id: account for account in accounts}
+    grants = _grant_rows(project, by_pool, cluster, at)
     return {
         "project": project,
-        "grants": _grant_rows(project, by_pool, cluster, at),
+        "grants": grants,
+        "suspensions": [row.suspension for row in grants if row.suspension],
+        "stops": _stops(grants),
+        "stopped_by_hand": _pools_stopped_by_hand(grants),
+        "nobody_ready": not any(_is_ready(row) for row in members),
         "members": members,
         "submit_lines": [_submit_line(account) for account in accounts],
         "may_manage": can_with_project(user, Permission.PROJECT_MANAGE, project),
         "has_delegate": any(row.is_delegate for row in members),
-        "needs_username": not user.cluster_username and any(_is_active(row, user) for row in members),
+        "own_name": own_name(user) if any(_is_active(row, user) for row in members) else None,
+        "own_stop": any(_is_active(row, user) and getattr(row, "stopped_by_hand", False) for row in members),
     }
 
 
 def members_of(project: Project) -> QuerySet[Membership]:
-    """Active members and open invitations, the PI first."""
+    """Active members and open invitations, the PI first, each with its caps for `caps_of` and whether somebody stopped
+    the person in Slurm itself (`stopped_by_hand`)."""
     current = project.memberships.exclude(status=Membership.Status.REMOVED)
-    return current.select_related("user", "project").order_by("pk")
+    pair = Func("pool_id", "gpu_seconds", template="ARRAY[%(expressions)s]", output_field=ArrayField(BigIntegerField()))
+    caps = MemberCap.objects.filter(membership=OuterRef("pk")).order_by().annotate(pair=pair)
+    leaves = Account.objects.filter(project=OuterRef(OuterRef("project"))).values("name")
+    stops = Drift.objects.filter(kind=Drift.Kind.STOPPED, closed_at=None, account__in=leaves)
+    stopped = Exists(stops.exclude(person="").filter(person=OuterRef("user__cluster_username")))
+    rows = current.annotate(capped=ArraySubquery(caps.values("pair")), stopped_by_hand=stopped)
+    return rows.select_related("user", "project").order_by("pk")
+
+
+def caps_of(membership: Any) -> dict[int, int]:
+    """A member's caps in GPU-seconds by pool, of a row of `members_of`."""
+    return dict(membership.capped)
 
 
 def with_accounts(projects: QuerySet[Project]) -> QuerySet[Project]:
@@ -101,23 +172,88 @@ def with_accounts(projects: QuerySet[Project]) -> QuerySet[Project]:
 
 
 def _grant_rows(project: Project, accounts: dict[int, Account], cluster: Cluster, at: datetime) -> list[GrantRow]:
-    """One query: lines with their grant and the sum of their ledger."""
-    lines = GrantLine.objects.filter(grant__project=project).select_related(
-        "grant__application", "grant__final_report", "grant__project", "pool"
+    """One query: lines with their grant, the sum of their ledger, and what stands in the way of using it."""
+    asked = ChangeRequest.objects.open().filter(project=OuterRef("grant__project")).order_by().values("kind")
+    lines = GrantLine.objects.filter(grant__project=project).with_amounts().with_suspensions()
+    lines = lines.select_related("grant__application", "grant__final_report", "grant__project", "pool")
+    found: Any = lines.annotate(
+        asked=ArraySubquery(asked),
+        by_hand=_stopped_by_hand(project, accounts),
+        reason=_reason_of_suspension(),
+        stops=_stop_orders(at),
     )
     rows: dict[Grant, list[LineRow]] = {}
-    asked = ChangeRequest.objects.open().filter(project=OuterRef("grant__project")).order_by().values("kind")
-    lines = lines.annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0), asked=ArraySubquery(asked))
-    for line in lines.order_by("grant__starts_at", "pk"):
+    for line in found.order_by("grant__starts_at", "pk"):
         account = accounts.get(line.pool_id)
-        state = account_standing(account, cluster, at) if account else None
-        rows.setdefault(line.grant, []).append(LineRow(line, line.pool, line.granted, account, state, line.asked))
+        state = _line_standing(line, account, cluster, at)
+        row = LineRow(line, line.pool, line.granted, account, state, line.asked, line.suspended, line.covered)
+        rows.setdefault(line.grant, []).append(row)
     return [_grant_row(grant, of_grant, at) for grant, of_grant in rows.items()]
 
 
+def stops_by_hand(account: str | OuterRef, project: str | OuterRef) -> QuerySet[Drift]:
+    """What somebody stopped in Slurm itself and so holds the account, by its name and its project's code: itself, or
+    what it hangs below."""
+    places = [account, project, settings.SLURM_ROOT_ACCOUNT]
+    return Drift.objects.filter(kind=Drift.Kind.STOPPED, person="", closed_at=None, account__in=places)
+
+
+def _stopped_by_hand(project: Project, accounts: dict[int, Account]) -> Case:
+    """By pool, whether the project's account is stopped so."""
+    stopped = [When(pool=pool, then=Exists(stops_by_hand(row.name, project.code))) for pool, row in accounts.items()]
+    return Case(*stopped, default=False, output_field=BooleanField())
+
+
+def _pools_stopped_by_hand(grants: list[GrantRow]) -> list[Pool]:
+    """Of grants that could be used otherwise."""
+    usable = [row for grant in grants if grant.badge == "success" for row in grant.lines]
+    return list(dict.fromkeys(row.pool for row in usable if getattr(row.line, "by_hand", False)))
+
+
+def _reason_of_suspension() -> Subquery:
+    return Subquery(Suspension.objects.filter(grant=OuterRef("grant"), until=None).values("reason")[:1])
+
+
+def _stop_orders(at: datetime) -> ArraySubquery:
+    """Those that are being carried out and those of the last day, as JSON."""
+    recent = Q(done_at=None) | Q(done_at__gt=at - STOPS_SHOWN)
+    orders = StopOrder.objects.filter(recent, project=OuterRef("grant__project"))
+    row = JSONObject(username="username", reason="reason", at="at", done_at="done_at")
+    return ArraySubquery(orders.values(row=row), output_field=ArrayField(JSONField()))
+
+
+def _stops(grants: list[GrantRow]) -> list[StopRow]:
+    """The project's, read with any of its lines."""
+    found = getattr(grants[0].lines[0].line, "stops", []) if grants else []
+    return [
+        StopRow(row["username"], row["reason"], _moment(row["at"]), row["done_at"] and _moment(row["done_at"]))
+        for row in found
+    ]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _line_standing(line: Any, account: Account | None, cluster: Cluster, at: datetime) -> AccountStanding | None:
+    """Of a line that is over, what it came to; of another, how far Slurm follows it."""
+    if at >= line.grant.ends_at:
+        return ended_standing(line, line.granted, line.covered)
+    return account_standing(account, cluster, at, by_hand=line.by_hand) if account else None
+
+
 def _grant_row(grant: Grant, lines: list[LineRow], at: datetime) -> GrantRow:
-    badge, phase = grant_phase(grant, at)
-    return GrantRow(grant, badge, phase, grant.ends_at - timedelta(seconds=1), lines, _report_standing(grant, at))
+    suspension = _suspension(lines[0], at)
+    badge, phase = grant_phase(grant, at, suspended=suspension is not None)
+    last_day, report = grant.ends_at - timedelta(seconds=1), _report_standing(grant, at)
+    return GrantRow(grant, badge, phase, last_day, lines, report, suspension)
+
+
+def _suspension(row: LineRow, at: datetime) -> SuspensionRow | None:
+    """The one that lasts, while the grant is not over."""
+    since = next((since for since, until in row.suspended if until is None), None)
+    reason = getattr(row.line, "reason", None)
+    return SuspensionRow(since, reason or "") if since and at < row.line.grant.ends_at else None
 
 
 def _report_standing(grant: Grant, at: datetime) -> ReportStanding | None:
@@ -135,6 +271,12 @@ def _submit_line(account: Account) -> SubmitLine:
     partition = account.pool.partitions[0]
     command = f"sbatch --account={account.name} --partition={partition} --gpus=1 --time=01:00:00 job.sh"
     return SubmitLine(account.pool, command, account.state == Account.State.IN_FORCE and not account.parked)
+
+
+def _is_ready(membership: Membership) -> bool:
+    """Whether the person has a name that stands on the cluster, so that Slurm can know them."""
+    user = membership.user
+    return user is not None and user.is_active and user.cluster_username_found_at is not None
 
 
 def _is_active(membership: Membership, user: User) -> bool:

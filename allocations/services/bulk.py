@@ -59,7 +59,7 @@ def grants_import(*, rows: list[Row], by: User, at: datetime, invite: bool = Fal
     if bad := bad_rows(rows, known):
         raise BadFile(bad)
     done = Imported()
-    people = _people(rows, known, done)
+    people = _people(rows, known, by, at, done)
     by_project: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_project[row.project_code].append(row)
@@ -101,8 +101,11 @@ def _as_row(row: LineFigures, project: Project) -> Row:
     )
 
 
-def _people(rows: list[Row], known: Known, done: Imported) -> dict[str, User]:
-    """Everybody named, by address; made where they are new, with the institution of their address or project."""
+def _people(rows: list[Row], known: Known, by: User, at: datetime, done: Imported) -> dict[str, User]:
+    """Everybody named, by address; made where they are new, with the institution of their address or project.
+
+    The names on the cluster that the file gives are approved by who imports it, their own excepted.
+    """
     people = dict(known.people)
     names = user_names(rows)
     for row, member in members_of_rows(rows):
@@ -113,10 +116,19 @@ def _people(rows: list[Row], known: Known, done: Imported) -> dict[str, User]:
             done.new_people.append(people[member.email])
             done.people += 1
         user = people[member.email]
-        if username and not user.cluster_username:
-            user.cluster_username = username
-            user.save(update_fields=["cluster_username"])
+        if username and user.cluster_username_approved_at is None:
+            _name(user, username, by, at)
     return people
+
+
+def _name(user: User, username: str, by: User, at: datetime) -> None:
+    """As approved; one's own is asked for, and waits for another operator."""
+    user.cluster_username, user.cluster_username_refusal = username, ""
+    if user.pk == by.pk:
+        user.cluster_username_asked_at = user.cluster_username_asked_at or at
+    else:
+        user.cluster_username_approved_at, user.cluster_username_approved_by = at, by
+    user.save()
 
 
 def _person(email: str, institution: Institution) -> User:

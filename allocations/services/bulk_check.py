@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from allocations.models import GrantLine, Pool, Project
 from allocations.selectors.changes import LineFigures, figures
 from allocations.services.bulk_rows import BadRow, Row, members_of_rows
-from allocations.services.members import RESERVED_USERNAMES
+from allocations.services.usernames import RESERVED_USERNAMES
 from portal.people.models import Institution, User
 from portal.slurm.names import SLURM_ROOT
 from portal.web.templatetags.figures import gpu_hours_unit

@@ -1,29 +1,22 @@
-"""Acts on a project's members: invite, remind, join, remove, name the delegate; and a person's cluster user name."""
+"""Acts on a project's members: invite, remind, join, remove, name the delegate."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from allocations.mails import members as mails
-from allocations.models import Membership, Project
+from allocations.models import Membership, Project, StopOrder
 from allocations.permissions import can_with_project
 from allocations.services.outcomes import Refused
+from allocations.services.stopping import jobs_stop
+from allocations.services.usernames import username_ask
 from allocations.workflow import LostRace
 from portal.events.services import record
-from portal.people.models import User, cluster_username_validator
+from portal.people.models import User
 from portal.people.permissions import Permission
-
-# Names that Debian, Slurm and its companions use for themselves; nobody may take one.
-RESERVED = """
-root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody sshd messagebus
-systemd-network systemd-timesync systemd-resolve polkitd postfix ntp chrony admin administrator operator sudo
-slurm slurmrest munge mysql mariadb postgres ldap sssd nslcd dcgm nvidia-persistenced portal test guest
-"""
-RESERVED_USERNAMES = frozenset(RESERVED.split())
 
 
 @transaction.atomic
@@ -59,7 +52,8 @@ def member_remind(*, membership: Membership, by: User, at: datetime) -> Membersh
 
 @transaction.atomic
 def member_join(*, membership: Membership, cluster_username: str, by: User, at: datetime) -> Membership:
-    """Accept an invitation as `by`, whatever address it was sent to; `cluster_username` counts for who has none yet.
+    """Accept an invitation as `by`, whatever address it was sent to; `cluster_username` is asked for where they have
+    none yet.
 
     Raises Refused where the name cannot be had or the person is in the project already, LostRace where the
     invitation was used or taken back.
@@ -71,15 +65,18 @@ def member_join(*, membership: Membership, cluster_username: str, by: User, at: 
     if not invited.update(status=Membership.Status.ACTIVE, user=by, joined_at=at):
         raise LostRace("membership")
     if not by.cluster_username:
-        cluster_username_choose(user=by, name=cluster_username, by=by, at=at)
+        username_ask(user=by, name=cluster_username, by=by, at=at)
     membership.refresh_from_db()
     record("member.joined", target=membership, by=by, at=at, name=by.display_name, username=by.cluster_username or "")
     return membership
 
 
 @transaction.atomic
-def member_remove(*, membership: Membership, by: User, at: datetime) -> Membership:
-    """Take a member or an open invitation out of the project. Raises Refused for the PI, LostRace when gone already."""
+def member_remove(*, membership: Membership, by: User, at: datetime, stop_jobs: bool = False) -> Membership:
+    """Take a member or an open invitation out of the project; with `stop_jobs` what of theirs runs is ended too.
+
+    Raises Refused for the PI, LostRace when gone already.
+    """
     project = _held(membership.project)
     _require_manager(project, by)
     if membership.user_id is not None and membership.user_id == project.pi_id:
@@ -89,7 +86,24 @@ def member_remove(*, membership: Membership, by: User, at: datetime) -> Membersh
         raise LostRace("membership")
     membership.refresh_from_db()
     record("member.removed", target=membership, by=by, at=at, name=membership.name or membership.email)
+    if stop_jobs:
+        member_stop(membership=membership, by=by, at=at)
     return membership
+
+
+@transaction.atomic
+def member_stop(*, membership: Membership, by: User, at: datetime) -> StopOrder:
+    """End at once what a former member still runs in the project.
+
+    Raises Refused for somebody who is in the project, or who has no name on the cluster.
+    """
+    user = membership.user
+    if membership.project.memberships.filter(user=user, status=Membership.Status.ACTIVE).exists():
+        raise Refused(_("Jobs are ended by the center, or by the PI where somebody has left the project."))
+    if user is None or not user.is_on_cluster or not user.cluster_username:
+        raise Refused(_("They have no name on the cluster, so nothing of theirs runs there."))
+    reason = _("%(name)s has left the project.") % {"name": user.display_name}
+    return jobs_stop(project=membership.project, username=user.cluster_username, reason=reason, by=by, at=at)
 
 
 @transaction.atomic
@@ -112,37 +126,6 @@ def delegate_set(*, membership: Membership, is_delegate: bool, by: User, at: dat
     if is_delegate:
         mails.delegate_named(membership)
     return membership
-
-
-@transaction.atomic
-def cluster_username_choose(*, user: User, name: str, by: User, at: datetime) -> User:
-    """Choose the name a person has on the cluster, once and for all projects.
-
-    Raises Refused where it is malformed, reserved, taken, or another is chosen already.
-    """
-    require_usable_username(name)
-    try:
-        with transaction.atomic():
-            chosen = User.objects.filter(pk=user.pk, cluster_username__isnull=True).update(cluster_username=name)
-    except IntegrityError:
-        raise Refused(_("This user name is taken. Choose another one.")) from None
-    if not chosen:
-        raise Refused(_("You have a cluster user name already."))
-    user.refresh_from_db()
-    codes = Project.objects.filter(memberships__user=user, memberships__status=Membership.Status.ACTIVE)
-    topics = (f"person:{user.pk}", *(f"project:{code}" for code in codes.values_list("code", flat=True)))
-    record("person.username_chosen", target=user, by=by, at=at, topics=topics, username=name)
-    return user
-
-
-def require_usable_username(name: str) -> None:
-    """Raises Refused for a name that Linux or Slurm would not take, or keeps for itself."""
-    try:
-        cluster_username_validator(name)
-    except ValidationError as error:
-        raise Refused(error.messages[0]) from None
-    if name in RESERVED_USERNAMES:
-        raise Refused(_("This user name is reserved. Choose another one."))
 
 
 def _held(project: Project) -> Project:

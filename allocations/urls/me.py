@@ -8,6 +8,7 @@ from portal.web import session
 urlpatterns: list[URLPattern] = [
     path("me/", profile.profile, name="profile"),
     path("me/username/", profile.cluster_username, name="cluster_username"),
+    path("me/default-account/", profile.default_account, name="default_account"),
     path("me/mails/", mails.mail_preferences, name="mail_preferences"),
     path("me/session/", session.session_state, name="session_state"),
     path("me/signed-in/", session.signed_in_again, name="signed_in_again"),

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from functools import partial
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from allocations.forms.members import InviteForm
+from allocations.forms.members import InviteForm, RemoveForm
 from allocations.models import Membership, Project
 from allocations.permissions import can_with_project
 from allocations.selectors.projects import members_of
 from allocations.services import Refused
-from allocations.services.members import delegate_set, member_invite, member_remind, member_remove
+from allocations.services.members import delegate_set, member_invite, member_remind, member_remove, member_stop
+from allocations.services.stopping import may_stop_jobs
 from allocations.views.base import SignedInRequest, signed_in
 from allocations.workflow import LostRace
 from portal.people.permissions import Permission
@@ -32,11 +33,39 @@ def project_members(request: SignedInRequest, code: str) -> HttpResponse:
 
 @signed_in
 def member_remove_page(request: SignedInRequest, code: str, pk: int) -> HttpResponse:
+    """Says what happens, and asks whether what runs shall be ended too."""
     membership = _managed(request, code, pk)
+    runs_jobs = membership.user is not None and membership.user.is_on_cluster
     if request.method != "POST":
-        return render(request, "projects/remove_member.html", {"membership": membership, "project": membership.project})
+        context = {
+            "membership": membership,
+            "project": membership.project,
+            "form": RemoveForm(),
+            "runs_jobs": runs_jobs,
+        }
+        return render(request, "projects/remove_member.html", context)
+    stop_jobs = runs_jobs and "stop_jobs" in request.POST
+    done = _("%(name)s is removed. What runs is being ended.") if stop_jobs else _("%(name)s is removed.")
     name = membership.name or membership.email
-    return _act(request, membership, member_remove, _("%(name)s is removed.") % {"name": name})
+    return _act(request, membership, partial(member_remove, stop_jobs=stop_jobs), done % {"name": name})
+
+
+@signed_in
+def member_stop_page(request: SignedInRequest, code: str, pk: int) -> HttpResponse:
+    """End at once what a former member still runs: asks first. For who manages the project, and for operators."""
+    project = get_object_or_404(Project.objects.visible_to(request.user), code=code)
+    former = project.memberships.filter(status=Membership.Status.REMOVED, user__isnull=False).select_related("user")
+    membership = get_object_or_404(former, pk=pk)
+    if not (membership.user and may_stop_jobs(request.user, project, membership.user.cluster_username or "")):
+        raise Http404
+    if request.method != "POST":
+        return render(request, "projects/stop_member.html", {"membership": membership, "project": project})
+    try:
+        member_stop(membership=membership, by=request.user, at=timezone.now())
+        messages.success(request, _("The jobs are being ended; this takes a few seconds."))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("project", code)
 
 
 @signed_in
@@ -92,7 +121,7 @@ def _invite(request: SignedInRequest, project: Project) -> HttpResponse:
 
 
 def _page(request: SignedInRequest, project: Project, form: InviteForm) -> HttpResponse:
-    members = list(members_of(project))
+    members = list(members_of(project).prefetch_related("caps__pool"))
     context = {
         "project": project,
         "members": members,

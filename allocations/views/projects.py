@@ -34,7 +34,7 @@ def project_list(request: SignedInRequest) -> HttpResponse:
 @signed_in
 def project_grants(request: SignedInRequest, code: str) -> HttpResponse:
     project = get_object_or_404(with_accounts(Project.objects.visible_to(request.user)), code=code)
-    return render(request, "projects/parts/grants.html", project_frame(project, request.user, timezone.now()))
+    return render(request, "projects/parts/grants_refresh.html", project_frame(project, request.user, timezone.now()))
 
 
 @signed_in

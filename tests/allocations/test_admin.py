@@ -17,6 +17,14 @@ def test_pools_are_edited(staff, browser):
     assert browser(staff).get(reverse("admin:allocations_pool_add")).status_code == 200
 
 
+def test_a_name_on_the_cluster_is_given_on_the_portals_pages_only(staff, browser):
+    """There with an approval, by somebody else than the person, and an Event."""
+    page = browser(staff).get(reverse("admin:people_user_change", args=[staff.pk])).content.decode()
+    assert 'name="email"' in page
+    assert 'name="cluster_username' not in page
+    assert 'name="slurm_default_account' not in page
+
+
 @pytest.mark.parametrize("model", ["call", "consenttext", "application", "project", "ledgerentry"])
 def test_what_has_acts_of_its_own_is_read_only(model, project, staff, browser):
     client = browser(staff)

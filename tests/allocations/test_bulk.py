@@ -16,6 +16,7 @@ from allocations.services.bulk import BadFile, grants_export, grants_import
 from allocations.services.bulk_rows import read_rows, write_rows
 from allocations.services.changes import change_grant, extension_ask, supplement_ask
 from allocations.services.members import member_remove
+from allocations.services.usernames import usernames_found
 from portal.people.models import User
 from tests.factories import (
     HOUR,
@@ -82,8 +83,11 @@ def test_projects_people_grants_and_accounts_are_made(oh):
     assert {entry.by for entry in LedgerEntry.objects.all()} == {oh}
     assert project.pi.institution.name_ko == "영일만스틸"
     assert not project.pi.has_usable_password()
+    # The importer's word approves a name; it counts once it is found on the cluster.
+    assert User.objects.get(cluster_username="kim").cluster_username_approved_by == oh
+    usernames_found(found=["kim"], at=NOW)
     leaves = {leaf.name: leaf for leaf in desired_leaves(at=NOW)}
-    assert leaves["steel1-h100"].people == {"kim"}
+    assert set(leaves["steel1-h100"].people) == {"kim"}
     assert leaves["steel1-a100"].budget.gpu_minutes == 80 * 60 + 30
     assert Grant.objects.get(project__code="bio-2").ends_at == kst(2026, 10, 1)
 
@@ -139,6 +143,13 @@ def test_people_who_are_there_keep_what_they_have(oh):
     kim.refresh_from_db()
     assert (kim.name_ko, kim.cluster_username) == ("김철", "kim")
     assert User.objects.filter(email__iexact="kim@steel.example").count() == 1
+
+
+def test_nobody_approves_their_own_name_with_a_file(oh):
+    User.objects.filter(pk=oh.pk).update(cluster_username=None, cluster_username_approved_at=None)
+    load(FILE.replace("kim@steel.example:kim", f"{oh.email}:oh"), User.objects.get(pk=oh.pk))
+    oh.refresh_from_db()
+    assert (oh.cluster_username, oh.cluster_username_approved_at, oh.cluster_username_asked_at) == ("oh", None, NOW)
 
 
 def test_a_grant_that_is_over_owes_no_report(oh):

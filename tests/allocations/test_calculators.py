@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from allocations.calculators import runs_gpu_seconds, training_gpu_seconds
 from allocations.models import RequestLine
 from allocations.selectors.fit import fit_of
-from tests.factories import HOUR, GrantFactory, PoolFactory, kst
+from tests.factories import HOUR, GrantFactory, PoolFactory, SuspensionFactory, kst
 
 
 @given(st.integers(1, 64), st.integers(1, 6000), st.integers(1, 1000), st.integers(0, 100))
@@ -77,7 +77,8 @@ def test_a_pool_has_free_what_grants_leave_evenly_over_their_time(django_assert_
 def test_a_suspended_grant_takes_nothing_and_more_than_all_leaves_nothing():
     pool = PoolFactory(gpus=1)
     GrantFactory(hours=10_000, starts_at=kst(2026, 4, 1), ends_at=kst(2026, 5, 1))
-    GrantFactory(hours=1, starts_at=kst(2026, 4, 1), ends_at=kst(2026, 5, 1), suspended_at=kst(2026, 4, 1))
+    suspended = GrantFactory(hours=1, starts_at=kst(2026, 4, 1), ends_at=kst(2026, 5, 1))
+    SuspensionFactory(grant=suspended, since=kst(2026, 4, 1))
     fit = fit_of([pool], date(2026, 4, 1), date(2026, 4, 30))[pool.pk]
     assert fit.taken_gpu_seconds == 10_000 * HOUR
     assert fit.free_gpu_seconds == 0

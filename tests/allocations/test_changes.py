@@ -17,6 +17,7 @@ from allocations.models import Account, ChangeRequest, GrantLine, LedgerEntry
 from allocations.provisioning.desired import desired_leaves
 from allocations.selectors.changes import changes_to_decide
 from allocations.services import Refused
+from allocations.services.caps import cap_set
 from allocations.services.changes import (
     change_grant,
     change_refuse,
@@ -270,6 +271,13 @@ def test_a_new_pi_leads_and_both_are_told(project, bobs, alice, bob, dana, djang
     told = [(sent.to[0], sent.subject) for sent in mail.outbox]
     assert (alice.email, "p26001 has another PI now") in told
     assert bob.email in [address for address, _ in told]
+
+
+def test_a_new_pi_brings_no_cap_along_that_nobody_could_lift(project, bobs, alice, bob, dana):
+    pool = project.accounts.get().pool
+    cap_set(membership=bobs, pool=pool, gpu_seconds=60, by=alice, at=NOW)
+    change_grant(change=pi_change_ask(project=project, new_pi=bob, by=alice, **ASK), by=dana, at=NOW)
+    assert not bobs.caps.exists()
 
 
 def test_the_delegate_asks_where_the_pi_no_longer_can(project, bobs, alice, bob):

@@ -51,6 +51,15 @@ def test_an_applicant_finds_corrections_and_agreements(alice):
     }
 
 
+def test_a_member_without_a_name_finds_that_it_is_theirs_to_choose(project, alice, charlie):
+    assert waiting_for(alice) == {}
+    User.objects.update(cluster_username=None, cluster_username_approved_at=None)
+    for user in (alice, charlie):
+        user.refresh_from_db()
+    assert waiting_for(alice) == {"Your cluster user name": ["/me/"]}
+    assert waiting_for(charlie) == {}
+
+
 def test_a_pi_finds_the_final_report(alice):
     grant = GrantFactory(
         project=ProjectFactory(pi=alice, code="p26001"),

@@ -8,7 +8,6 @@ from django.urls import reverse
 from allocations.models import Membership
 from allocations.services import Refused
 from allocations.services.members import (
-    cluster_username_choose,
     delegate_set,
     member_invite,
     member_join,
@@ -208,32 +207,6 @@ def test_an_invited_delegate_manages_once_joined(project, invited, alice, eve):
 def test_a_member_of_another_project_is_not_reached_through_this_one(project, alice, browser):
     other = MembershipFactory(project=ProjectFactory())
     assert browser(alice).post(reverse("member_remove", args=["p26001", other.pk])).status_code == 404
-
-
-def test_a_user_name_is_chosen_once_and_open_projects_hear_of_it(eve, browser):
-    project = ProjectFactory(pi=eve, code="p26005")
-    client = browser(eve)
-    page = client.get(reverse("profile")).content.decode()
-    assert "Choose a cluster user name" in page
-    back = reverse("project", args=["p26005"])
-    response = client.post(reverse("cluster_username"), {"cluster_username": "eve", "next": back})
-    assert response.url == back
-    event = Event.objects.get(action="person.username_chosen")
-    assert f"project:{project.code}" in event.topics
-    with pytest.raises(Refused):
-        cluster_username_choose(user=eve, name="eve2", by=eve, at=NOW)
-    assert "Choose a cluster user name" not in client.get(reverse("profile")).content.decode()
-
-
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
-def test_the_way_back_leads_nowhere_else(elsewhere, eve, browser):
-    response = browser(eve).post(reverse("cluster_username"), {"cluster_username": "eve", "next": elsewhere})
-    assert response.url == reverse("profile")
-
-
-def test_a_taken_name_is_said_on_the_profile(eve, bob, browser):
-    page = browser(eve).post(reverse("cluster_username"), {"cluster_username": "bob"}).content.decode()
-    assert "This user name is taken." in page
 
 
 def test_who_has_become_pi_meanwhile_is_not_removed(project, bobs, alice):

@@ -14,7 +14,9 @@ from allocations.onboarding import Code, Facts, State, checklist, job_script
 from allocations.onboarding import Job as Wanted
 from tests.factories import NOW, GrantLineFactory, PoolFactory, ProjectFactory
 
-NOTHING = Facts(agreed=False, username="", usable=False, trouble="", ticked=frozenset(), first_job_at=None)
+NOTHING = Facts(
+    agreed=False, has_name=False, name_words="", usable=False, trouble="", ticked=frozenset(), first_job_at=None
+)
 
 
 def states(facts):
@@ -23,18 +25,18 @@ def states(facts):
 
 def test_the_first_thing_not_done_is_now():
     assert list(states(NOTHING).values()) == [State.NOW] + [State.LATER] * 5
-    agreed = replace(NOTHING, agreed=True, username="alice", usable=True)
+    agreed = replace(NOTHING, agreed=True, has_name=True, usable=True)
     assert [code for code, state in states(agreed).items() if state is State.NOW] == [Code.KEY]
     assert states(replace(agreed, ticked=frozenset({"key", "login"})))[Code.JOB] is State.NOW
 
 
 def test_who_has_run_a_job_has_done_it_all():
-    ran = replace(NOTHING, agreed=True, username="alice", first_job_at=NOW)
+    ran = replace(NOTHING, agreed=True, has_name=True, first_job_at=NOW)
     assert set(states(ran).values()) == {State.DONE}
 
 
 def test_what_keeps_the_cluster_from_knowing_somebody_is_said():
-    step = checklist(replace(NOTHING, agreed=True, username="alice", trouble="Refused by Slurm"))[2]
+    step = checklist(replace(NOTHING, agreed=True, has_name=True, trouble="Refused by Slurm"))[2]
     assert (step.state, step.words) == (State.NOW, "Refused by Slurm")
 
 

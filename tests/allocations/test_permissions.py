@@ -23,6 +23,7 @@ from tests.factories import (
     ApplicationFactory,
     CallFactory,
     InvitationFactory,
+    MembershipFactory,
     ReviewFactory,
     UserFactory,
 )
@@ -59,8 +60,11 @@ MATRIX = {
     "cluster_username":             (302, 302, 302, 302, 302, 302, 302, 302, 302),
     "conflict_remove":              (302, 403, 403, 403, 302, 403, 403, 403, 403),
     "decide":                       (302, 403, 403, 403, 403, 403, 302, 403, 403),
+    "default_account":              (302, 302, 302, 302, 302, 302, 302, 302, 302),
     "demo_mailbox":                 (404, 404, 404, 404, 404, 404, 404, 404, 404),
     "final_report":                 (302, 200, 200, 404, 404, 404, 200, 200, 404),
+    "grant_resume":                 (302, 403, 403, 403, 403, 403, 403, 302, 403),
+    "grant_suspend":                (302, 403, 403, 403, 403, 403, 403, 200, 403),
     "institution_register":         (302, 302, 302, 302, 302, 302, 302, 302, 302),
     "invitation":                   (200, 200, 200, 200, 200, 200, 200, 200, 200),
     "job_script":                   (302, 200, 200, 404, 404, 404, 404, 200, 404),
@@ -68,6 +72,7 @@ MATRIX = {
     "member_delegate":              (302, 302, 404, 404, 404, 404, 404, 404, 404),
     "member_remind":                (302, 302, 404, 404, 404, 404, 404, 404, 404),
     "member_remove":                (302, 200, 404, 404, 404, 404, 404, 404, 404),
+    "member_stop":                  (302, 200, 404, 404, 404, 404, 404, 200, 404),
     "offer":                        (302, 302, 404, 404, 404, 404, 404, 404, 404),
     "offer_turn_down":              (302, 302, 404, 404, 404, 404, 404, 404, 404),
     "office":                       (302, 403, 403, 403, 403, 200, 200, 200, 403),
@@ -112,6 +117,7 @@ MATRIX = {
     "project_list":                 (302, 200, 200, 200, 200, 200, 200, 200, 200),
     "project_members":              (302, 200, 200, 404, 404, 404, 404, 200, 404),
     "project_renew":                (302, 200, 404, 404, 404, 404, 404, 404, 404),
+    "project_stop":                 (302, 403, 403, 403, 403, 403, 403, 200, 403),
     "reconsider":                   (405, 405, 405, 405, 405, 405, 405, 405, 405),
     "review":                       (302, 403, 403, 403, 200, 403, 403, 403, 403),
     "review_attachment":            (302, 403, 403, 403, 200, 403, 403, 403, 403),
@@ -158,8 +164,11 @@ POSTS = {
     "cluster_username":             (401, 200, 200, 200, 200, 200, 200, 200, 200),
     "conflict_remove":              (401, 403, 403, 403, 200, 403, 403, 403, 403),
     "decide":                       (401, 403, 403, 403, 403, 403, 200, 403, 403),
+    "default_account":              (401, 200, 200, 200, 200, 200, 200, 200, 200),
     "demo_mailbox":                 (404, 404, 404, 404, 404, 404, 404, 404, 404),
     "final_report":                 (401, 200, 200, 404, 404, 404, 200, 200, 404),
+    "grant_resume":                 (401, 403, 403, 403, 403, 403, 403, 200, 403),
+    "grant_suspend":                (401, 403, 403, 403, 403, 403, 403, 200, 403),
     "institution_register":         (401, 200, 200, 200, 200, 200, 200, 200, 200),
     "invitation":                   (200, 200, 200, 200, 200, 200, 200, 200, 200),
     "job_script":                   (401, 200, 200, 404, 404, 404, 404, 200, 404),
@@ -167,6 +176,7 @@ POSTS = {
     "member_delegate":              (401, 200, 404, 404, 404, 404, 404, 404, 404),
     "member_remind":                (401, 200, 404, 404, 404, 404, 404, 404, 404),
     "member_remove":                (401, 200, 404, 404, 404, 404, 404, 404, 404),
+    "member_stop":                  (401, 200, 404, 404, 404, 404, 404, 200, 404),
     "offer":                        (401, 200, 404, 404, 404, 404, 404, 404, 404),
     "offer_turn_down":              (401, 200, 404, 404, 404, 404, 404, 404, 404),
     "office":                       (401, 403, 403, 403, 403, 200, 200, 200, 403),
@@ -211,6 +221,7 @@ POSTS = {
     "project_list":                 (401, 200, 200, 200, 200, 200, 200, 200, 200),
     "project_members":              (401, 200, 404, 404, 404, 404, 404, 404, 404),
     "project_renew":                (401, 200, 404, 404, 404, 404, 404, 404, 404),
+    "project_stop":                 (401, 403, 403, 403, 403, 403, 403, 200, 403),
     "reconsider":                   (401, 403, 403, 403, 403, 403, 200, 403, 403),
     "review":                       (401, 403, 403, 403, 200, 403, 403, 403, 403),
     "review_attachment":            (401, 403, 403, 403, 200, 403, 403, 403, 403),
@@ -231,9 +242,9 @@ AT_THE_DOOR = {401, 403, 404, 405}
 PLAIN = {
     "call_list", "application_list", "calculator", "institution_register", "review_queue", "reviewer_profile",
     "review_pledge", "reviewer_list", "technical_queue", "office_applications", "panel", "change_queue",
-    "project_list", "profile", "cluster_username", "mail_preferences", "session_state", "signed_in_again",
-    "demo_mailbox", "office", "office_calls", "office_call_new", "office_programmes", "office_programme_new",
-    "office_consents", "office_consent_new", "office_texts", "office_pools",
+    "project_list", "profile", "cluster_username", "default_account", "mail_preferences", "session_state",
+    "signed_in_again", "demo_mailbox", "office", "office_calls", "office_call_new", "office_programmes",
+    "office_programme_new", "office_consents", "office_consent_new", "office_texts", "office_pools",
 }  # fmt: skip
 
 
@@ -259,7 +270,7 @@ def addresses(submitted, draft, project, bobs, attach, rhee, alice, oh):
     declared = DeclaredConflict.objects.create(reviewer=rhee, email="spouse@x.example", at=NOW)
     by_call = [name for name in NAMES if name.startswith(("office_call_", "panel_"))] + ["call_detail", "office_call"]
     by_project = ["project_grants", "project_renew", "project_members", "project_changes"]
-    by_project += ["onboarding_step", "job_script", "project_start"]
+    by_project += ["project_stop", "onboarding_step", "job_script", "project_start"]
     args = {
         **{name: [call.pk] for name in by_call},
         **{name: [project.code] for name in by_project},
@@ -285,7 +296,10 @@ def addresses(submitted, draft, project, bobs, attach, rhee, alice, oh):
         "change_withdraw": [change.pk],
         "change_new": [project.code, "extension"],
         "final_report": [project.code, grant.pk],
+        "grant_suspend": [project.code, grant.pk],
+        "grant_resume": [project.code, grant.pk],
         "member_remove": [project.code, bobs.pk],
+        "member_stop": [project.code, MembershipFactory(project=project, status="removed").pk],
         "member_remind": [project.code, InvitationFactory(project=project).pk],
         "member_delegate": [project.code, bobs.pk],
         "invitation": [InvitationFactory(project=project).token],

@@ -98,6 +98,6 @@ def test_a_gpu_hour_goes_from_the_form_to_the_ledger(call, alice, rhee, oh, dana
         "member.invited",
         "member.invited",
         "application.accepted",
-        "person.username_chosen",
+        "person.username_asked",
         "member.joined",
     ]
