@@ -37,7 +37,8 @@ def _rows(pools: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
         .annotate(Sum("gpu_seconds"), Sum("jobs"))
     )
     user_names = days.order_by().values("user_name")
-    names = {user.cluster_username: user.display_name for user in User.objects.filter(cluster_username__in=user_names)}
+    approved = User.objects.filter(cluster_username__in=user_names, cluster_username_approved_at__isnull=False)
+    names = {user.cluster_username: user.display_name for user in approved}
     for day, account, user_name, kind, gpu_seconds, jobs in sums:
         hours = hours_text(gpu_seconds, 2).replace(",", "")
         yield day.isoformat(), names.get(user_name, ""), user_name, pools[account], kind, hours, gpu_seconds, jobs

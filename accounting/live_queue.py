@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
+from accounting.counter_check import fall
 from accounting.models import Counter, IngestMark, QueueJob
-from allocations.models import Account
+from allocations.models import Account, Rebase
+from allocations.services.accounts import account_rebase
 from portal.live.notices import announce
 from portal.slurm import types
 from portal.slurm.gateway import SlurmGateway
 
 FIELDS = ("job_id", "user_name", "partition", "state", "reason", "gpus", "submit", "start", "time_limit_minutes")
+FALLEN = gettext_noop("The counter fell in Slurm")
 COUNTED = ("used_gpu_seconds", "reserved_gpu_seconds", "limit_gpu_minutes", "exact")
 
 
@@ -75,7 +79,10 @@ def _same(old: QueueJob | None, new: QueueJob) -> bool:
 def _store_counters(counters: Iterable[types.Counter], accounts: dict[str, Account], at: datetime) -> set[str]:
     """Codes of the projects whose counters moved; all are marked as read."""
     ours = [(counter, accounts[counter.account]) for counter in counters if counter.account in accounts]
-    stored = {counter.account_id: counter for counter in Counter.objects.all()}
+    stored = {counter.account_id: counter for counter in Counter.objects.select_for_update()}
+    for counter, account in ours:
+        if account.pk in stored:
+            _hold_a_fall(stored[account.pk], counter, account, at)
     Counter.objects.bulk_create(
         [
             Counter(account=account, read_at=at, **{name: getattr(counter, name) for name in COUNTED})
@@ -91,3 +98,20 @@ def _store_counters(counters: Iterable[types.Counter], accounts: dict[str, Accou
         if account.pk not in stored
         or any(getattr(stored[account.pk], name) != getattr(counter, name) for name in COUNTED)
     }
+
+
+def _hold_a_fall(before: Counter, now: types.Counter, account: Account, at: datetime) -> None:
+    """Tighten by what a counter lost since its last reading: as a killed slurmctld forgets up to five minutes of
+    everybody's use (slurm-facts 12.1), which would give it out twice. In the transaction that keeps the new reading."""
+    lost = fall(before.used_gpu_seconds, now.used_gpu_seconds, exact=now.exact)
+    if lost and account.managed:
+        account_rebase(
+            account=account,
+            offset_gpu_seconds=account.offset_gpu_seconds - lost,
+            cause=Rebase.Cause.FALLEN,
+            reason=FALLEN,
+            counter=now.used_gpu_seconds,
+            ledger=None,
+            by=None,
+            at=at,
+        )

@@ -5,7 +5,7 @@ Usage is integer GPU-seconds and follows from job rows alone: it is recomputed, 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -159,6 +159,16 @@ class QueueJob(models.Model):
         return self.state != "PENDING"
 
 
+class DeviationQuerySet(models.QuerySet["Deviation"]):
+    def open(self) -> DeviationQuerySet:
+        return self.filter(closed_at=None)
+
+    def alarms(self, at: datetime) -> DeviationQuerySet:
+        """Open ones that a person has to look at."""
+        lasting = Q(since__lte=at - Deviation.PATIENCE) | Q(kind=Deviation.Kind.MISPLACED)
+        return self.open().filter(lasting)
+
+
 class Counter(models.Model):
     """slurmctld's own counter of an account: what it checks a job against before it starts."""
 
@@ -168,6 +178,8 @@ class Counter(models.Model):
     limit_gpu_minutes = models.BigIntegerField(null=True)
     exact = models.BooleanField()
     read_at = models.DateTimeField()
+    # When counter and ledger were last found to agree while nothing ran.
+    agreed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.account}: {self.used_gpu_seconds} GPU-s"
@@ -178,6 +190,43 @@ class Counter(models.Model):
         if self.limit_gpu_minutes is None:
             return None
         return max(0, self.limit_gpu_minutes * 60 - self.used_gpu_seconds - self.reserved_gpu_seconds)
+
+
+class Deviation(models.Model):
+    """Slurm's counter and the ledger disagree about an account, beyond what their readings lag, in GPU-seconds."""
+
+    class Kind(models.TextChoices):
+        AHEAD = "ahead", _("Slurm's counter is too high")
+        MISPLACED = "misplaced", _("Use in an account without a limit")
+
+    # Until then it may be rows that slurmdbd delivers late.
+    PATIENCE = timedelta(minutes=15)
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    account_name = models.CharField(max_length=255)
+    since = models.DateTimeField()
+    counter_gpu_seconds = models.BigIntegerField()
+    ledger_gpu_seconds = models.BigIntegerField(default=0)
+    offset_gpu_seconds = models.BigIntegerField(default=0)
+    difference_gpu_seconds = models.BigIntegerField()
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    objects = DeviationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "account_name"], condition=Q(closed_at__isnull=True), name="one_open_deviation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.account_name} {self.difference_gpu_seconds:+d} GPU-s"
+
+    def is_alarm(self, at: datetime) -> bool:
+        return self.kind == self.Kind.MISPLACED or at - self.since >= self.PATIENCE
 
 
 class IngestMark(models.Model):

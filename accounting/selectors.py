@@ -10,16 +10,18 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery, Sum
 
 from accounting.attribution import Line
-from accounting.balance import Balance, account_balance, lines_of, total_balance
+from accounting.balance import Balance, Standing, account_balance, lines_of, total_balance
 from accounting.charts import course_figure
 from accounting.course import Course
 from accounting.models import IngestMark, Job, QueueJob, UsageDay, Verification
 from accounting.usage import day_of
+from accounting.words import ReasonWords, is_about_a_limit, limit_words
+from allocations.budget import SECONDS_A_MINUTE
 from allocations.models import Account, Membership, Project
-from allocations.selectors.projects import GrantRow
+from allocations.selectors.projects import GrantRow, caps_of, stops_by_hand
 from portal.people.models import User
 
 MOST_JOBS = 20
@@ -83,6 +85,18 @@ class ProjectUsage:
     more_queued: bool
     jobs: list[Job]
     freshness: Freshness
+    capped: frozenset[tuple[int, str]]
+
+    def limit_reason(self, job: QueueJob) -> ReasonWords | None:
+        """Whose limit a waiting job meets; None where it waits for something else or the figures are not known yet."""
+        balance = next((pool.balance for pool in self.pools if pool.account.pk == job.account_id), None)
+        if balance is None or balance.startable is None or job.time_limit_minutes is None:
+            return None
+        if balance.standing is not Standing.OPEN or balance.stopped or not is_about_a_limit(job.reason):
+            return None
+        needed = job.gpus * job.time_limit_minutes * SECONDS_A_MINUTE
+        capped = (job.account_id, job.user_name) in self.capped
+        return limit_words(needed, startable=balance.startable, left=balance.left, capped=capped)
 
     @property
     def most_used(self) -> int:
@@ -97,7 +111,7 @@ def projects_with_figures(user: User) -> QuerySet[Project]:
     """Projects the reader may see, each with its accounts, their counters, and how fresh figures are: two queries."""
     mark = IngestMark.objects.filter(cluster=settings.SLURM_CLUSTER)
     last = Verification.objects.order_by("-at", "-pk")
-    accounts = Account.objects.select_related("pool", "counter").order_by("pool__position", "pool__code")
+    accounts = _accounts_with_counters().order_by("pool__position", "pool__code")
     return (
         Project.objects.visible_to(user)
         .select_related("pi", "institution")
@@ -116,14 +130,18 @@ def project_usage(
 ) -> ProjectUsage:
     """The usage part of a project's page. `project` comes from `projects_with_figures`, `lines` are by pool."""
     accounts = list(project.accounts.all())
+    members = list(members)
     balances = {
         account.name: balance
         for account in accounts
-        if (balance := account_balance(account.pool, lines.get(account.pool_id, []), _counter(account), at))
+        if (balance := _balance(account, lines.get(account.pool_id, []), at))
     }
     use = _use(balances)
     names = {
-        row.user.cluster_username: row.user.display_name for row in members if row.user and row.user.cluster_username
+        row.user.cluster_username: row.user.display_name
+        for row in members
+        # A name that is only asked for may be somebody else's.
+        if row.user and row.user.cluster_username and row.user.cluster_username_approved_at
     }
     pools = [
         PoolUse(account, balances[account.name], _course(balances[account.name], use[account.name], at))
@@ -144,6 +162,15 @@ def project_usage(
         more_queued=len(queue) > MOST_QUEUED,
         jobs=list(_finished_jobs([account.name for account in accounts])),
         freshness=_freshness(project, {account.name for account in accounts}, at),
+        capped=_capped(accounts, members),
+    )
+
+
+def _capped(accounts: Iterable[Account], members: Iterable[Membership]) -> frozenset[tuple[int, str]]:
+    """(account, cluster user name) of members with a cap of their own."""
+    pools = [(row.user.cluster_username, caps_of(row)) for row in members if row.user]
+    return frozenset(
+        (account.pk, name) for account in accounts for name, caps in pools if name and account.pool_id in caps
     )
 
 
@@ -161,9 +188,10 @@ def lines_of_grants(grants: Iterable[GrantRow]) -> dict[int, list[Line]]:
                     part.line.pk,
                     row.grant.starts_at,
                     row.grant.ends_at,
-                    row.grant.suspended_at,
                     part.granted_gpu_seconds,
                     part.line.charged_gpu_seconds,
+                    part.suspended,
+                    part.covered_gpu_seconds,
                 )
             )
     return dict(lines)
@@ -184,9 +212,9 @@ def project_standings(projects: Iterable[Project], at: datetime) -> list[Project
     projects = list(projects)
     lines = lines_of({project.pk for project in projects})
     balances: defaultdict[int, list[Balance]] = defaultdict(list)
-    for account in Account.objects.filter(project__in=projects).select_related("pool", "counter"):
+    for account in _accounts_with_counters().filter(project__in=projects):
         of_pool = lines[account.project_id, account.pool_id]
-        if balance := account_balance(account.pool, of_pool, _counter(account), at):
+        if balance := _balance(account, of_pool, at):
             balances[account.project_id].append(balance)
     return [_standing(project, balances[project.pk], at) for project in projects]
 
@@ -254,8 +282,22 @@ def _finished_jobs(accounts: Sequence[str]) -> QuerySet[Job]:
     return Job.objects.filter(account__in=accounts, final=True).order_by("-end", "-pk")[:MOST_JOBS]
 
 
-def _counter(account: Account) -> Any:
-    return getattr(account, "counter", None)
+def _accounts_with_counters() -> QuerySet[Account]:
+    """What `_balance` reads of an account, in one query."""
+    by_hand = Exists(stops_by_hand(OuterRef("name"), OuterRef("project__code")))
+    return Account.objects.select_related("pool", "counter").annotate(by_hand=by_hand)
+
+
+def _balance(account: Account, lines: Sequence[Line], at: datetime) -> Balance | None:
+    counter = getattr(account, "counter", None)
+    return account_balance(
+        account.pool,
+        lines,
+        counter,
+        at,
+        exhausted=account.exhausted_at is not None,
+        stopped=getattr(account, "by_hand", False),
+    )
 
 
 def _freshness(project: Project, accounts: set[str], at: datetime) -> Freshness:

@@ -7,8 +7,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounting.caps import own_caps
 from accounting.center import center_use
 from accounting.export import usage_csv
+from accounting.leavers import leavers
 from accounting.selectors import lines_by_pool, lines_of_grants, project_usage, projects_with_figures
 from allocations.models import Project
 from allocations.selectors.projects import members_of, project_frame
@@ -25,7 +27,13 @@ def project(request: SignedInRequest, code: str) -> HttpResponse:
     frame = project_frame(project, request.user, at)
     lines = lines_of_grants(frame["grants"])
     usage = project_usage(project, lines=lines, members=frame["members"], at=at)
-    return render(request, "accounting/project.html", {**frame, "usage": usage})
+    context = {
+        **frame,
+        "usage": usage,
+        "leavers": leavers(usage, request.user),
+        "own_caps": own_caps(request.user, frame["members"], project.accounts.all()),
+    }
+    return render(request, "accounting/project.html", context)
 
 
 @require_GET
@@ -34,7 +42,8 @@ def project_usage_part(request: SignedInRequest, code: str) -> HttpResponse:
     """The sections of the page that follow the cluster, for a page that is open."""
     project = get_object_or_404(projects_with_figures(request.user), code=code)
     usage = project_usage(project, lines=lines_by_pool(project), members=members_of(project), at=timezone.now())
-    return render(request, "accounting/parts/refresh.html", {"project": project, "usage": usage})
+    context = {"project": project, "usage": usage, "leavers": leavers(usage, request.user)}
+    return render(request, "accounting/parts/refresh.html", context)
 
 
 @require_GET

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from allocations.models import Application, Call
+from allocations.models import Application, Call, Membership
 from allocations.selectors.assignment import lacking_reviewers
 from allocations.selectors.changes import changes_to_decide
 from allocations.selectors.office import late_ones, technical_queue, to_check
@@ -18,6 +18,7 @@ from allocations.selectors.panel import to_decide
 from allocations.selectors.reports import report_due_on, reports_due
 from allocations.selectors.reviewers import waiting_waivers
 from allocations.selectors.reviews import reviews_due
+from allocations.selectors.usernames import names_asked, names_without_login
 from allocations.workdays import end_of_day
 from allocations.workflow import ApplicationStatus
 from portal.people.models import User
@@ -81,6 +82,14 @@ def _own(user: User, at: datetime) -> Iterator[Pile]:
     offered = [row for row in rows if row.status == ApplicationStatus.OFFERED]
     yield _pile(_("Agreements to make"), (_of_application(row, "offer", at) for row in offered))
     yield _pile(_("Corrections asked of you"), (_of_application(row, "application_edit", at) for row in returned))
+
+
+def _own_name(user: User, at: datetime) -> Iterator[Pile]:
+    """A member who has no name on the cluster cannot submit anything."""
+    if user.cluster_username or not user.memberships.filter(status=Membership.Status.ACTIVE).exists():
+        return
+    note = _("was refused: choose another") if user.cluster_username_refusal else _("without it you cannot submit jobs")
+    yield _pile(_("Your cluster user name"), [Waiting(_("Choose a user name"), reverse("profile"), note=note)])
 
 
 def _reports(user: User, at: datetime) -> Iterator[Pile]:
@@ -193,12 +202,34 @@ def _decisions(user: User, at: datetime) -> Iterator[Pile]:
     yield _pile(_("Changes of grants to decide on"), changes, reverse("change_queue"))
 
 
+def _user_names(user: User, at: datetime) -> Iterator[Pile]:
+    if not user.can(Permission.OPERATIONS_CHANGE):
+        return
+    page = reverse("operations_people")
+    waiting = (
+        Waiting(f"{person.cluster_username} · {person.display_name}", page, note=str(person.institution or ""))
+        for person in names_asked(user).select_related("institution")
+    )
+    yield _pile(_("User names to approve"), waiting, page)
+    logins = (
+        Waiting(
+            f"{person.cluster_username} · {person.display_name}",
+            page,
+            note=_("missing on the cluster") if person.cluster_username_lost_at else _("to be made"),
+        )
+        for person in names_without_login()
+    )
+    yield _pile(_("Logins on the cluster to make or look for"), logins, page)
+
+
 PARTS: tuple[Callable[[User, datetime], Iterator[Pile]], ...] = (
     _own,
+    _own_name,
     _reports,
     _reviews,
     _technical,
     _office,
     _assigning,
     _decisions,
+    _user_names,
 )

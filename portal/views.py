@@ -15,7 +15,7 @@ from allocations.selectors.applications import applications_of
 from allocations.selectors.calls import calls_listed
 from allocations.selectors.projects import projects_of
 from portal.desk import piles
-from portal.operations.state import needs_operator
+from portal.operations.state import needs
 from portal.people.models import User
 from portal.people.permissions import Permission
 
@@ -43,7 +43,7 @@ def _desk(user: User, at: datetime) -> dict[str, Any]:
         "applications": applications_of(user),
         "piles": piles(user, at),
         "works_for_center": any(user.can(permission) for permission in WORK),
-        "troubles": needs_operator(at) if user.can(Permission.OPERATIONS_VIEW) else [],
+        "troubles": needs(at) if user.can(Permission.OPERATIONS_VIEW) else [],
     }
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounting.balance import Balance
 from accounting.models import Job, QueueJob
+from accounting.selectors import ProjectUsage
 from accounting.usage import seconds
 from accounting.words import ReasonWords, reason_words, state_words
 from portal.web.templatetags.figures import hours_text
@@ -63,8 +64,9 @@ def state_badge(state: str) -> SafeString:
 
 
 @register.filter
-def reason(job: QueueJob) -> ReasonWords:
-    return reason_words(job.reason)
+def reason(job: QueueJob, usage: ProjectUsage) -> ReasonWords:
+    """Why the job waits; where it is about a budget, whose."""
+    return usage.limit_reason(job) or reason_words(job.reason)
 
 
 @register.filter

@@ -6,12 +6,25 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
 
-from allocations.models import Account, Cluster
+from allocations.models import Account, Cluster, Rebase
+from allocations.services.guards import require_no_stake
+from allocations.services.ledger import REASON_LENGTH
+from allocations.services.outcomes import Refused
 from allocations.workflow import LostRace
 from portal.events.services import record
 from portal.people.models import User
 from portal.web.templatetags.figures import hours_text
+
+OWN_CAUSES = {
+    Rebase.Cause.FALLEN: "account.counter_fell",
+    Rebase.Cause.BEHIND: "account.counter_behind",
+    Rebase.Cause.CAUGHT_UP: "account.counter_caught_up",
+    Rebase.Cause.OVERCOUNT: "account.counter_too_high",
+}
 
 
 @transaction.atomic
@@ -59,20 +72,63 @@ def account_refused(*, account: Account, words: str, at: datetime) -> None:
 
 
 @transaction.atomic
-def account_rebase(*, account: Account, offset_gpu_seconds: int, reason: str, by: User | None, at: datetime) -> None:
-    """Record how far Slurm's counter of the account lies from our ledger (counter minus ledger, GPU-seconds).
+def account_rebase(
+    *,
+    account: Account,
+    offset_gpu_seconds: int,
+    cause: Rebase.Cause,
+    reason: str,
+    counter: int | None,
+    ledger: int | None,
+    by: User | None,
+    at: datetime,
+) -> Rebase:
+    """Set how far Slurm's counter of the account lies from what its lines were charged (GPU-seconds), and keep why.
 
-    The limit follows at the next tick. `by` is None where the portal itself found the cause (design.md section 7).
+    `counter` and `ledger` are the two sums it follows from. The limit follows at the next pass. `by` is None where the
+    portal itself found the cause (design.md section 7). Raises LostRace where the offset is no longer the one that
+    `account` was read with, so that nothing is loosened twice; Refused where an operator has a stake in the project.
     """
-    Account.objects.filter(pk=account.pk).update(offset_gpu_seconds=offset_gpu_seconds)
-    account.refresh_from_db()
-    hours = hours_text(offset_gpu_seconds, 2)
-    record("account.rebased", target=account, by=by, at=at, account=account.name, gpu_hours=hours, reason=reason)
+    if by is not None:
+        require_no_stake(by, account.project)
+    before = account.offset_gpu_seconds
+    rows = Account.objects.filter(pk=account.pk, offset_gpu_seconds=before)
+    if not rows.update(offset_gpu_seconds=offset_gpu_seconds):
+        raise LostRace("rebase")
+    account.offset_gpu_seconds = offset_gpu_seconds
+    _tell_rebased(account, cause, offset_gpu_seconds - before, reason, by, at)
+    return Rebase.objects.create(
+        account=account,
+        at=at,
+        cause=cause,
+        before_gpu_seconds=before,
+        after_gpu_seconds=offset_gpu_seconds,
+        counter_gpu_seconds=counter,
+        ledger_gpu_seconds=ledger,
+        reason=reason[:REASON_LENGTH],
+        by=by,
+    )
+
+
+def _tell_rebased(
+    account: Account, cause: Rebase.Cause, moved: int, reason: str, by: User | None, at: datetime
+) -> None:
+    """In words of its own where the portal found the cause itself: they are translated when they are read."""
+    hours = hours_text(moved, 2)
+    if action := OWN_CAUSES.get(cause):
+        record(action, target=account, by=by, at=at, account=account.name, gpu_hours=hours)
+    else:
+        record("account.rebased", target=account, by=by, at=at, account=account.name, gpu_hours=hours, reason=reason)
 
 
 @transaction.atomic
 def cluster_writing_enable(*, cluster: Cluster, by: User | None, at: datetime) -> None:
-    """Let the worker write to Slurm. Raises LostRace where that is so already. `by` is None for the demo's set-up."""
+    """Let the worker write to Slurm. `by` is None for the demo's set-up.
+
+    Raises LostRace where that is so already, Refused while a database older than Slurm has not been accepted.
+    """
+    if Cluster.objects.filter(pk=cluster.pk, ahead_in_slurm__isnull=False).exists():
+        raise Refused(_("The database is older than Slurm: accept it first."))
     _switch(cluster, on=True, by=by, at=at)
     record("cluster.writing_enabled", target=cluster, by=by, at=at)
 
@@ -91,6 +147,30 @@ def cluster_pausing_confirm(*, cluster: Cluster, by: User, at: datetime) -> None
     if not waiting.update(pausing_confirmed_at=at):
         raise LostRace("pausing_confirmed")
     record("cluster.pausing_confirmed", target=cluster, by=by, at=at)
+
+
+@transaction.atomic
+def cluster_repairs_set(*, cluster: Cluster, by_itself: bool, by: User, at: datetime) -> None:
+    """Whether what somebody took away outside the portal is given back at once, or waits for an operator.
+
+    Raises LostRace where it is so already.
+    """
+    if not Cluster.objects.filter(pk=cluster.pk, repairs_by_itself=not by_itself).update(repairs_by_itself=by_itself):
+        raise LostRace("repairs_by_itself")
+    record("cluster.repairs_by_itself" if by_itself else "cluster.repairs_asked", target=cluster, by=by, at=at)
+
+
+@transaction.atomic
+def cluster_backup_accept(*, cluster: Cluster, by: User, at: datetime) -> None:
+    """Go on from a database that is older than what Slurm has seen of it. Writing stays off until it is switched on.
+
+    Raises LostRace where nothing has to be accepted any more.
+    """
+    older = Cluster.objects.filter(pk=cluster.pk, ahead_in_slurm__isnull=False)
+    if not older.update(sequence=Greatest(F("sequence"), F("ahead_in_slurm")), ahead_in_slurm=None):
+        raise LostRace("backup_accepted")
+    cluster.refresh_from_db()
+    record("cluster.backup_accepted", target=cluster, by=by, at=at)
 
 
 def _switch(cluster: Cluster, *, on: bool, by: User | None, at: datetime) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from allocations.models import Application
-from allocations.permissions import has_stake, may_act
+from allocations.models import Application, Project
+from allocations.permissions import has_stake, has_stake_in_project, may_act
 from allocations.services.outcomes import Refused
 from allocations.workflow import Action, Actor, LostRace, transition
 from portal.people.models import User
@@ -31,3 +31,9 @@ def _why_not(action: Action, by: User, application: Application) -> str:
     if for_the_center and has_stake(by, application):
         return _("Nobody acts for the center on an application of their own, their institution or their team.")
     return _("This step is not yours to take.")
+
+
+def require_no_stake(by: User, project: Project) -> None:
+    """Raises Refused where `by` would credit, waive or correct for a project of their own or of their institution."""
+    if has_stake_in_project(by, project):
+        raise Refused(_("Nobody decides for a project of their own or of their institution."))

@@ -27,6 +27,7 @@ from tests.factories import (
     MembershipFactory,
     PoolFactory,
     ProjectFactory,
+    SuspensionFactory,
     UserFactory,
     kst,
 )
@@ -186,7 +187,7 @@ def test_a_project_with_one_job(client, grant, alice):
 def test_an_over_used_project(client, grant, alice):
     refresh(slurm(job(user="alice", start=kst(2026, 3, 2), hours=26, gpus=4)))
     text = words(see(client, alice))
-    assert "The award is used up. 4 GPU-hours more than awarded were used." in text
+    assert "4 GPU-hours more than granted were used." in text
     assert "Left 0 GPU-hours" in text
 
 
@@ -208,8 +209,7 @@ def test_a_project_that_has_ended(client, project, alice):
 
 
 def test_a_suspended_project(client, grant, alice):
-    grant.suspended_at = kst(2026, 3, 9)
-    grant.save()
+    SuspensionFactory(grant=grant, since=kst(2026, 3, 9))
     refresh(slurm())
     assert "The grant is suspended." in words(see(client, alice))
 
@@ -227,7 +227,8 @@ def test_each_pool_has_its_own_figures_and_all_have_a_total(client, grant, alice
     text = words(see(client, alice))
     assert "All GPU kinds together Left 80 GPU-hours of 140 awarded" in text
     assert "H100 80GB Left 80 GPU-hours of 100 awarded" in text
-    assert "A100 80GB The award is used up. 10 GPU-hours more" in text
+    assert "A100 80GB The hours on A100 80GB are used up." in text
+    assert "10 GPU-hours more than granted were used." in text
     assert "Bob Lee bob 0 50 50 71 %" in text
 
 

@@ -11,13 +11,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from allocations.models import Application, Review, TechnicalReview
+from allocations.models import Application, ChangeRequest, Drift, Overrun, Review, TechnicalReview
 from allocations.services import Refused
 from allocations.services.applications import application_start, application_submit
 from allocations.services.assignment import call_assign
 from allocations.services.calls import call_take_back
+from allocations.services.changes import change_grant, grant_return, hours_return, supplement_ask
 from allocations.services.decisions import Verdict, decision_by_rule, decision_make, decisions_adopt, decisions_announce
+from allocations.services.drift import drift_adopt
 from allocations.services.offers import offer_accept
+from allocations.services.overruns import line_settle, overrun_carry, overrun_found, overrun_write_off
 from allocations.services.reviews import (
     Opinion,
     review_assign,
@@ -26,23 +29,24 @@ from allocations.services.reviews import (
     review_save,
     review_submit,
 )
+from allocations.services.suspension import grant_suspend
 from allocations.services.technical import TechnicalOpinion, technical_start, technical_submit
 from allocations.workflow import ApplicationStatus as S
 from allocations.workflow import LostRace
 from tests.allocations.applying import completed
-from tests.factories import HOUR, NOW, DecisionFactory, ReviewFactory, UserFactory
+from tests.factories import HOUR, NOW, DecisionFactory, GrantFactory, ReviewFactory, UserFactory, kst
 
 pytestmark = pytest.mark.django_db
 ORDER = ["allocations_application", "people_user", "allocations_call", "allocations_callpool"]
 LOCK = re.compile(r'FROM "(\w+)".* FOR (NO KEY )?UPDATE')
 
 
-def locks(act: Callable[[], object]) -> list[tuple[str, bool]]:
+def locks(act: Callable[[], object], tables: list[str] = ORDER) -> list[tuple[str, bool]]:
     """The rows that an act locks one after the other: of which table, and whether also against being referred to."""
     with CaptureQueriesContext(connection) as asked, suppress(Refused):
         act()
     found = [found for query in asked if (found := LOCK.search(query["sql"]))]
-    return [(row[1], row[2] is None) for row in found if row[1] in ORDER]
+    return [(row[1], row[2] is None) for row in found if row[1] in tables]
 
 
 @pytest.fixture
@@ -108,6 +112,45 @@ def test_everybody_locks_in_one_order_and_against_no_reference(name, acts):
     first = [places.index(place) for place in sorted(set(places))]
     assert first == sorted(first), taken
     assert not any(against_references for _table, against_references in taken), taken
+
+
+GRANT_ORDER = ["allocations_drift", "allocations_grant", "allocations_grantline"]
+
+
+@pytest.fixture
+def grant_acts(project, alice, dana, oh) -> dict[str, Callable[[], object]]:
+    """On the project's running grant, and on one that is over and was overrun."""
+    grant, who = project.grants.get(), {"by": oh, "at": NOW}
+    ended = GrantFactory(project=project, hours=10, starts_at=kst(2026, 1, 1), ends_at=kst(2026, 2, 1))
+    line, over = grant.lines.get(), ended.lines.get()
+    limit = Drift.objects.create(kind="limit", account="p26001-h100", expected="60", found="120", found_at=NOW)
+
+    def ask() -> ChangeRequest:
+        return supplement_ask(line=line, gpu_seconds=HOUR, reason="r", by=alice, at=NOW)
+
+    def overrun() -> Overrun:
+        return overrun_found(line=over, gpu_seconds=HOUR, at=NOW)
+
+    return {
+        "suspend": lambda: grant_suspend(grant=grant, reason="r", **who),
+        "give back some": lambda: hours_return(line=line, gpu_seconds=HOUR, reason="r", by=alice, at=NOW),
+        "give back all": lambda: grant_return(grant=grant, reason="r", by=alice, at=NOW),
+        "supplement": lambda: change_grant(change=ask(), by=dana, at=NOW),
+        "settle": lambda: line_settle(line=over, at=NOW),
+        "carry": lambda: overrun_carry(overrun=overrun(), to=line, at=NOW),
+        "write off": lambda: overrun_write_off(overrun=overrun(), reason="r", **who),
+        "adopt": lambda: drift_adopt(drift=limit, gpu_seconds=HOUR, line=line, reason="r", **who),
+    }
+
+
+GRANT_ACTS = ["suspend", "give back some", "give back all", "supplement", "settle", "carry", "write off", "adopt"]
+
+
+@pytest.mark.parametrize("name", GRANT_ACTS)
+def test_a_grant_is_locked_before_its_lines(name, grant_acts):
+    taken = [GRANT_ORDER.index(table) for table, _against_references in locks(grant_acts[name], GRANT_ORDER)]
+    assert taken
+    assert taken == sorted(taken)
 
 
 def test_a_call_that_was_taken_back_meanwhile_takes_no_application(call, alice, oh):

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from allocations.models import Account, Cluster
+from allocations.models import Account, Cluster, OperationRecord
 from allocations.provisioning.sync import synchronise
 from portal.events.models import Event
 from portal.people.models import User
@@ -20,7 +20,19 @@ from tests.factories import NOW, UserFactory
 from tests.provisioning.conftest import Stubborn
 
 pytestmark = pytest.mark.django_db
-ADDRESSES = ["/operations/", "/operations/writing/", "/operations/pausing/"]
+ADDRESSES = [
+    "/operations/",
+    "/operations/writing/",
+    "/operations/pausing/",
+    "/operations/repairs/",
+    "/operations/backup/",
+    "/operations/drift/",
+    "/operations/drift/1/repair/",
+    "/operations/drift/1/adopt/",
+    "/operations/counters/",
+    "/operations/counters/1/rebase/",
+    "/operations/counters/1/noted/",
+]
 
 
 @pytest.fixture
@@ -80,7 +92,7 @@ def test_it_shows_driver_version_dangers_and_what_to_set(page: Client) -> None:
                 "line": "AccountingStorageEnforce=safe",
             }
         ],
-        foreign_accounts=["physics"],
+        foreign_accounts=[{"name": "physics", "parent": "root", "people": [], "gpu_minutes": None}],
         capacity=[{"partition": "h100", "gpu_kind": "h100", "nodes": 1, "gpus": 4, "gpus_in_use": 2, "gpus_down": 0}],
         last_error="usage: slurmdbd does not answer",
     )
@@ -114,7 +126,7 @@ def test_it_takes_few_queries_however_much_was_done(
 ) -> None:
     synchronise(gateway, clock=lambda: NOW)
     text_of(page)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(24):
         text_of(page)
 
 
@@ -163,3 +175,41 @@ def test_a_plan_that_pauses_many_is_confirmed_after_asking(page: Client) -> None
     assert Cluster.current().pausing_confirmed_at is not None
     response = page.post("/operations/pausing/", follow=True)
     assert "Nothing waits for a confirmation any more." in response.content.decode()
+
+
+def test_an_operation_whose_end_nobody_saw_is_shown_as_such(page: Client) -> None:
+    OperationRecord.objects.create(
+        at=NOW, operation="ParkAccount", account="x", sentence={"message": "Park it", "params": {}}
+    )
+    assert "Unknown, compared again" in text_of(page)
+
+
+def test_a_restored_backup_is_explained_and_accepted_once(page: Client) -> None:
+    cluster = Cluster.current()
+    assert "There is nothing to accept." in text_of(page, "/operations/backup/")
+    Cluster.objects.update(sequence=4, ahead_in_slurm=16, writing_enabled=False)
+    assert "The database is older than Slurm." in text_of(page)
+    assert "Observe-only." not in text_of(page)
+    assert "Slurm is 12 passes ahead" in text_of(page, "/operations/backup/")
+    response = page.post("/operations/writing/", {"writing": "on"}, follow=True)
+    assert "accept it first" in response.content.decode()
+    page.post("/operations/backup/")
+    cluster.refresh_from_db()
+    assert (cluster.sequence, cluster.ahead_in_slurm, cluster.writing_enabled) == (16, None, False)
+    response = page.post("/operations/backup/", follow=True)
+    assert "There is nothing to accept any more." in response.content.decode()
+    assert Event.objects.filter(action="cluster.backup_accepted").count() == 1
+
+
+def test_putting_right_by_itself_is_switched_after_asking(page: Client) -> None:
+    assert "Ask before putting right?" in text_of(page, "/operations/repairs/")
+    for _time in range(2):
+        page.post("/operations/repairs/", {"repairs": "ask"})
+    assert not Cluster.current().repairs_by_itself
+    assert "waits below until an operator decides." in text_of(page, "/operations/drift/")
+    page.post("/operations/repairs/", {"repairs": "by_itself"})
+    assert Cluster.current().repairs_by_itself
+    assert list(Event.objects.order_by("pk").values_list("action", flat=True)) == [
+        "cluster.repairs_asked",
+        "cluster.repairs_by_itself",
+    ]
