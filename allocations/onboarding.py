@@ -33,11 +33,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the portal knows of a person in a project. `usable`: some account is in force and a grant is open;
-    `trouble`: what Slurm or the cluster's state keeps it from, in words."""
+    """What the portal knows of a person in a project. `has_name`: their name on the cluster is ready, with where it
+    stands in words; `usable`: some account is in force and a grant is open; `trouble`: what Slurm or the cluster's
+    state keeps it from, in words."""
 
     agreed: bool
-    username: str
+    has_name: bool
+    name_words: str
     usable: bool
     trouble: str
     ticked: frozenset[str]
@@ -65,8 +67,8 @@ def checklist(facts: Facts) -> list[Step]:
     ran = facts.first_job_at is not None
     done = {
         Code.AGREEMENT: facts.agreed,
-        Code.USERNAME: bool(facts.username),
-        Code.CLUSTER: ran or (facts.usable and bool(facts.username)),
+        Code.USERNAME: ran or facts.has_name,
+        Code.CLUSTER: ran or (facts.usable and facts.has_name),
         # Whoever has run a job has logged in, whatever was ticked.
         Code.KEY: ran or Code.KEY in facts.ticked,
         Code.LOGIN: ran or Code.LOGIN in facts.ticked,
@@ -87,10 +89,10 @@ def _words(code: Code, facts: Facts, done: bool) -> tuple[str, str]:
             words = _("GPU time is granted.") if done else _("The PI has yet to accept the agreement.")
             return _("Agreement made"), words
         case Code.USERNAME:
-            chosen = _("On the cluster you are %(name)s.") % {"name": facts.username}
-            return _("User name chosen"), chosen if done else _("Choose your name on the cluster; it stays for good.")
+            return _("User name"), facts.name_words
         case Code.CLUSTER:
-            words = facts.trouble or _("The cluster is told by itself, usually within seconds.")
+            waits = facts.usable and not facts.has_name
+            words = _("It follows by itself as soon as your user name is ready.") if waits else facts.trouble
             return _("Known to the cluster"), _("The cluster knows you and takes your jobs.") if done else words
         case Code.KEY:
             return _("Key or password"), ""

@@ -3,7 +3,7 @@ of portal/people/permissions.py. Lists use the same rules as queries (`visible_t
 
 from __future__ import annotations
 
-from allocations.models import Application, Project
+from allocations.models import Application, Membership, Project
 from allocations.workflow import Action, Actor, transition
 from portal.people.models import User
 from portal.people.permissions import Permission
@@ -13,6 +13,12 @@ def has_stake(user: User, application: Application) -> bool:
     """Whether judging the application would be judging one's own or one's near ones' (allocations/conflicts.py, asked
     in one query; design.md 9)."""
     return not Application.objects.without_stake_of(user).filter(pk=application.pk).exists()
+
+
+def has_stake_in_project(user: User, project: Project) -> bool:
+    """Whether deciding for the project would be deciding for oneself: it is one's own, or of one's institution."""
+    own = project.pi_id == user.pk or project.institution_id == user.institution_id
+    return own or project.memberships.filter(user=user, status=Membership.Status.ACTIVE).exists()
 
 
 ROLE_OF_ACTOR = {

@@ -63,7 +63,7 @@ PLACES = (
         "account_rules",
         _("Rules for using the cluster"),
         _("What everybody on the cluster keeps to."),
-        "클러스터 사용자명은 본인만 사용합니다. 로그인 노드에서 학습을 실행해서는 안 됩니다. "
+        "클러스터 사용자 이름은 본인만 사용합니다. 로그인 노드에서 학습을 실행해서는 안 됩니다. "
         "배정받은 목적 외의 사용과 가상자산 채굴은 금지되며, 위반 시 배정이 회수될 수 있습니다.",
         "A cluster user name is for one person only. Nothing is trained on the login node. Mining and use for another "
         "purpose than the granted one are forbidden, and may end the grant.",
