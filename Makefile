@@ -61,7 +61,7 @@ demo: ## The whole portal with a real Slurm, at http://localhost:PORT (PORT=8000
 demo-reset: ## Forget the demo's database and cluster
 	@$(PY) manage.py demo --reset
 
-# All of it in two halves at once; with ARGS what they pick, in one.
+# All of it in parts at once; with ARGS what they pick, in one.
 SUITE = $(if $(ARGS),pytest $(ARGS),tests.side_by_side)
 
 .PHONY: test
@@ -75,8 +75,8 @@ sandboxes: ## Build both Slurm sandboxes into the cache
 	@$(PY) manage.py sandbox build --release trixie
 
 .PHONY: bench
-bench: install-dev ## Figures: approval to in force, job to dashboard, event to browser
-	@$(PY) -m tests.bench
+bench: install-dev ## Figures, all or a part (ARGS=portal, plan or apply): the portal's times beside bare Slurm's
+	@$(PY) -m tests.bench $(ARGS)
 
 .PHONY: qa
 qa: install-dev ## Everything that reads the code without running it

@@ -1,21 +1,21 @@
-"""Figures, measured on a running portal beside a real Slurm: `make bench`.
+"""The portal as it runs for people, beside a real Slurm.
 
-Each is given in seconds and as a ratio to something bare that was timed in the same run, because machines differ:
-Slurm's own `sacctmgr show assoc` for what goes to Slurm, a plain database round trip for what does not.
+The bare things are Slurm's own `sacctmgr show assoc` for what goes to Slurm, and a plain database round trip for what
+does not.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page
 
+from tests.bench.figures import median, seconds, tell
 from tests.rig import Person, Rig, browser, wait_until
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ def approve(rig: Rig) -> tuple[list[Account], list[float]]:
     from django.utils import timezone
 
     from allocations.models import Account, Grant
-    from allocations.services.members import cluster_username_choose
+    from allocations.services.usernames import username_ask
     from portal.demo.proposals import PROPOSALS
     from portal.demo.seed import person
-    from portal.demo.work import accept, apply, assess, call_titled, check
+    from portal.demo.work import accept, apply, assess, call_titled, check, give_name
 
     applicant = person("seoyeon")
     rig.sandbox.person("seoyeon")
-    cluster_username_choose(user=applicant, name="seoyeon", by=applicant, at=timezone.now())
+    username_ask(user=applicant, name="seoyeon", by=applicant, at=timezone.now())
+    give_name(applicant, timezone.now())
     # 100 GPU-hours: one technical check decides.
     measured = replace(PROPOSALS["defects"], gpus=1, hours=1, runs=100, minimum=0, members=())
     accounts, took = [], []
@@ -142,24 +143,6 @@ def events(page: Page, account: Account) -> Iterator[float]:
 def tell_verified(rig: Rig) -> None:
     rows = rig.query("SELECT count(*), coalesce(sum(gpu_seconds), 0) FROM accounting_usageday")
     print(f"usage rows and GPU-seconds in the portal: {rows[0][0]} and {rows[0][1]}")
-
-
-def tell(what: str, took: list[float], bare: float, of: str, aim: float) -> None:
-    middle, worst = statistics.median(took), max(took)
-    print(
-        f"{what:<44}{middle:8.3f} s median, {worst:.3f} s worst of {len(took)}; "
-        f"{middle / bare:.1f} {of}; aim under {aim} s: {'met' if worst < aim else 'not met'}"
-    )
-
-
-def median(values: Iterator[float]) -> float:
-    return statistics.median(list(values))
-
-
-def seconds(act: Callable[[], object]) -> float:
-    start = time.monotonic()
-    act()
-    return time.monotonic() - start
 
 
 def rig_seconds(rig: Rig, command: list[str]) -> float:
