@@ -12,7 +12,8 @@ TOUR: dict[str, list[str]] = {
         "/calculator/",
     ],
     "seoyeon@demo.postech.ac.kr": [
-        "/", "/projects/", "/projects/p26001/", "/projects/p26001/members/", "/projects/p26001/start/",
+        "/", "/projects/", "/projects/p26001/", "/projects/p26001/members/", "/projects/p26001/members/2/cap/",
+        "/projects/p26001/members/2/remove/", "/projects/p26001/start/",
         "/projects/p26001/changes/", *[f"/projects/p26001/changes/new/{kind}/" for kind in
         ("supplement", "extension", "transfer", "return", "pi_change")], "/projects/p26001/renew/",
         "/applications/", "/applications/1/", "/applications/1/print/", "/applications/1/versions/",
@@ -41,7 +42,10 @@ TOUR: dict[str, list[str]] = {
         "/office/programmes/", "/office/programmes/new/", "/office/consents/", "/office/consents/new/",
         "/office/texts/", "/office/texts/contact/", "/office/pools/", "/office/pools/h100/",
         "/office/applications/", "/office/applications/5/", "/office/applications/9/reviewers/",
-        "/office/reviewers/", "/operations/", "/operations/writing/", "/center/", "/demo/mailbox/", "/components/",
+        "/office/reviewers/", "/operations/", "/operations/writing/", "/operations/repairs/", "/operations/drift/",
+        "/operations/counters/", "/operations/people/", "/operations/accounts/", "/operations/overruns/",
+        "/projects/p26001/", "/projects/p26001/grants/1/suspend/", "/projects/p26001/stop/", "/center/",
+        "/demo/mailbox/", "/components/",
     ],
     "observer@city.example": ["/", "/center/"],
 }  # fmt: skip

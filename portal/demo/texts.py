@@ -72,7 +72,7 @@ CENTER_TEXTS = {
         "Operations team of the Pohang AI Accelerator Center\nTelephone: +82-54-000-0000\nE-mail: help@center.example\nOffice hours: weekdays 09:00–18:00 (Korean time)",
     ),
     "login_host": (
-        "로그인 노드 주소는 login.center.example입니다. 터미널에서 ssh 사용자명@login.center.example로 접속합니다.",
+        "로그인 노드 주소는 login.center.example입니다. 터미널에서 ssh 이름@login.center.example로 접속합니다.",
         "The login node is login.center.example. In a terminal: ssh USERNAME@login.center.example",
     ),
 }

@@ -24,10 +24,11 @@ from allocations.services.applications import (
 from allocations.services.consents import consent_give, texts_for
 from allocations.services.decisions import decision_make, decisions_announce
 from allocations.services.eligibility import application_find_eligible, application_return
-from allocations.services.members import cluster_username_choose, member_join
+from allocations.services.members import member_join
 from allocations.services.offers import offer_accept
 from allocations.services.reviews import Opinion, review_declare, review_submit
 from allocations.services.technical import TechnicalOpinion, technical_start, technical_submit
+from allocations.services.usernames import username_approve, username_ask, usernames_found
 from portal.demo.proposals import LARGE, PROPOSALS, Proposal
 from portal.demo.seed import HOUR, person, seed_calls
 from portal.people.models import User
@@ -174,6 +175,13 @@ def accept(application: Application, at: datetime) -> None:
     offer_accept(application=application, given=dict.fromkeys(texts, True), by=application.applicant, at=at)
 
 
+def give_name(user: User, at: datetime) -> None:
+    """The center approves the name that was asked for, and makes it on the cluster."""
+    username_approve(user=user, by=person("operator"), at=at + timedelta(hours=1))
+    usernames_found(found=[str(user.cluster_username)], at=at + timedelta(hours=2))
+    user.refresh_from_db()
+
+
 # What stands where.
 
 
@@ -190,11 +198,13 @@ def _running_project(at: datetime) -> None:
     application.refresh_from_db()
     accept(application, then + 5 * DAY)
     project, joined = Project.objects.get(), then + 5 * DAY + timedelta(hours=3)
-    cluster_username_choose(user=project.pi, name="seoyeon", by=project.pi, at=joined)
+    username_ask(user=project.pi, name="seoyeon", by=project.pi, at=joined)
+    give_name(project.pi, joined)
     for name in ("minjun", "haeun"):
         member = person(name)
         membership = project.memberships.get(email=member.email, status=Membership.Status.INVITED)
         member_join(membership=membership, cluster_username=name, by=member, at=joined)
+        give_name(member, joined)
 
 
 def _in_review(at: datetime) -> None:
@@ -218,6 +228,8 @@ def _draft(at: datetime) -> None:
     application = application_start(call=call_titled("지역 기업"), by=by, at=at)
     columns = {"title_ko": "강판 두께 편차의 원인 분석", "summary": "압연 공정 자료로 두께 편차의 원인을 찾는다."}
     application_save(application=application, draft=Draft(columns=columns), revision=0, by=by, at=at)
+    # Waits for the operator.
+    username_ask(user=by, name="jiho", by=by, at=at)
 
 
 def _to_check(at: datetime) -> None:

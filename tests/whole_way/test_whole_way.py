@@ -205,7 +205,9 @@ def test_the_whole_way(rig, person, leaf):
     page.goto("/me/")
     page.locator("input[name=cluster_username]").fill(USER)
     page.locator("input[name=cluster_username]").press("Enter")
-    expect(page.locator("main")).to_contain_text(USER)
+    expect(page.locator("main")).to_contain_text("승인 대기")
+    approve_name(person())
+    expect(page.locator("#username-standing")).to_contain_text("사용 가능", timeout=30_000)
     page.goto(f"/projects/{project}/")
     expect(page.locator("main")).to_contain_text("적용됨", timeout=60_000)
     expect(page.locator("main")).to_contain_text(f"sbatch --account={leaf} --partition=h100")
@@ -233,6 +235,17 @@ def test_the_whole_way(rig, person, leaf):
 
     refused_and_held(rig, page, leaf)
     equal_to_the_second(rig, page, leaf, job, began)
+
+
+def approve_name(person):
+    """The operator approves the name that was asked for. The login is there already, so the page asks once more."""
+    page = person.log_in("operator@center.example", PASSWORD).page
+    page.goto("/operations/people/")
+    page.get_by_role("checkbox", name=USER).check()
+    page.locator("main button.primary").click()
+    if page.locator("input[name=confirmed]").count():
+        page.locator("main button.primary").click()
+    expect(page.locator("main")).not_to_contain_text(USER)
 
 
 def finished(sandbox, job):

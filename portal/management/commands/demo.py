@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from allocations.models import Account
+from allocations.selectors.usernames import names_to_make
 from portal import postgres
 from portal.demo.history import ACCOUNT, write_demo_history
 from portal.demo.progress import say, step
@@ -125,6 +126,13 @@ class Demo:
             if self.stack.worker is not None and self.stack.worker.poll() is not None:
                 say("The worker ended; starting it again.")
                 self.stack.start_worker()
+            self._make_logins()
+
+    def _make_logins(self) -> None:
+        """What a center's administrators do: a login for every approved name. The worker finds it there."""
+        if self.sandbox is not None:
+            for name in names_to_make().values_list("cluster_username", flat=True):
+                self.sandbox.person(str(name))
 
     def stop(self) -> None:
         self.stack.stop()

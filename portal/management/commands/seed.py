@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from allocations.models import Account
+from allocations.models import Account, Rebase
 from allocations.services.accounts import account_rebase
 from portal.demo.seed import seed_base
 from portal.demo.work import seed_work
@@ -34,7 +34,17 @@ class Command(BaseCommand):
         at = timezone.now()
         if rebase:
             account = Account.objects.get(name=rebase)
-            account_rebase(account=account, offset_gpu_seconds=by_seconds, reason=REASON, by=None, at=at)
+            cause, ledger = Rebase.Cause.ADOPTION, -by_seconds
+            account_rebase(
+                account=account,
+                offset_gpu_seconds=by_seconds,
+                cause=cause,
+                reason=REASON,
+                counter=0,
+                ledger=ledger,
+                by=None,
+                at=at,
+            )
             return
         seed_base(at)
         if not base:
