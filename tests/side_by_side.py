@@ -1,6 +1,6 @@
-"""The whole suite in two halves at once, each with a PostgreSQL of its own: `make test` without ARGS.
+"""The whole suite in parts at once, each with a PostgreSQL and clusters of its own: `make test` without ARGS.
 
-One half only computes and asks the database; the other needs Slurm, a browser or processes of its own, and waits a lot.
+What needs Slurm or a browser waits a lot, so the parts together take little longer than the longest of them.
 """
 
 from __future__ import annotations
@@ -8,20 +8,27 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 
-COMPUTES = "tests/allocations"
+NAMED = (["tests/provisioning", "tests/accounting"], ["tests/slurm", "tests/sandbox"])
+REST = ["tests", *(f"--ignore={folder}" for part in NAMED for folder in part)]
 PYTEST = [sys.executable, "-m", "pytest"]
 
 
 def main() -> int:
-    """The worse of the two results; the first half's words follow when the second has ended."""
-    with tempfile.TemporaryFile("w+") as words:
-        computing = subprocess.Popen([*PYTEST, COMPUTES], stdout=words, stderr=subprocess.STDOUT, text=True)
-        waiting = subprocess.run([*PYTEST, "tests", f"--ignore={COMPUTES}"], check=False)
-        computed = computing.wait()
-        words.seek(0)
-        sys.stdout.write(words.read())
-    return max(waiting.returncode, computed)
+    """The worst of the results. The rest's words are seen at once, the others' when they have ended."""
+    with ExitStack() as stack:
+        started = []
+        for part in NAMED:
+            words = stack.enter_context(tempfile.TemporaryFile("w+"))
+            process = subprocess.Popen([*PYTEST, *part], stdout=words, stderr=subprocess.STDOUT, text=True)
+            started.append((process, words))
+        results = [subprocess.run([*PYTEST, *REST], check=False).returncode]
+        for process, words in started:
+            results.append(process.wait())
+            words.seek(0)
+            sys.stdout.write(words.read())
+    return max(results)
 
 
 if __name__ == "__main__":
