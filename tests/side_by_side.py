@@ -10,7 +10,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 
-NAMED = (["tests/provisioning", "tests/accounting"], ["tests/slurm", "tests/sandbox"])
+NAMED = (["tests/provisioning", "tests/accounting"], ["tests/slurm", "tests/sandbox", "tests/web"])
 REST = ["tests", *(f"--ignore={folder}" for part in NAMED for folder in part)]
 PYTEST = [sys.executable, "-m", "pytest"]
 
