@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
-from portal.slurm import capacity, config, queue, sacct, sequence, sreport, sshare, unix, writes
+from portal.slurm import capacity, config, queue, reservations, sacct, sequence, sreport, sshare, unix, writes
 from portal.slurm.associations import (
     DEFAULTS_FIELDS,
     FIELDS,
@@ -28,7 +28,7 @@ from portal.slurm.associations import (
 )
 from portal.slurm.errors import SlurmRefused, SlurmUnavailable, SlurmUnreadable
 from portal.slurm.health import read_health
-from portal.slurm.names import checked_cluster, checked_root
+from portal.slurm.names import LISTED, checked_cluster, checked_root
 from portal.slurm.run import SECONDS, Answer, Runner
 from portal.slurm.sentences import noop as _
 from portal.slurm.types import (
@@ -44,6 +44,7 @@ from portal.slurm.types import (
     PausePerson,
     QosConfig,
     QueueEntry,
+    Reservation,
     SetDefaultAccount,
     SlurmConfig,
     UnreadableRow,
@@ -72,6 +73,8 @@ class CommandsGateway:
         self.cluster = checked_cluster(cluster)
         self.root_account = checked_root(root_account)
         self.runner = Runner(prefix, seconds=seconds)
+        # Which accounts were read for the last write to an account: the next one asks for them in one command.
+        self._asked: dict[str, frozenset[str]] = {}
 
     @cached_property
     def version(self) -> tuple[int, int]:
@@ -94,8 +97,8 @@ class CommandsGateway:
         """
         writes.check(operation)
         with WRITER:
-            before = self._associations("user=")
-            parents = {row.account: row.parent for row in before if not row.user}
+            before = self._lineage(operation)
+            parents = {row.account: row.parent for row in before}
             writes.check_place(operation, self.root_account, parents)
             words = "" if isinstance(operation, CancelJobs) else self._write(operation, before)
         if isinstance(operation, CancelJobs):
@@ -130,17 +133,26 @@ class CommandsGateway:
         """Rows of all accounts that started before `until` and had not ended before `since`; running ones too.
 
         The true times, as slurmdbd has them, also beyond `until`. Waiting jobs are not among them. An `until` in the
-        future means now. Nothing can be concluded from the rows if the iteration ends in SlurmUnavailable.
+        future means now.
         """
         until = min(until, datetime.now(UTC))
         if since >= until:
-            return
+            return iter(())
         rows = sacct.parse_jobs(self.runner.lines(*sacct.command(self.cluster, since, until)))
-        yield from (row for row in rows if sacct.in_window(row, since, until))
+        return (row for row in rows if sacct.in_window(row, since, until))
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         """Of all accounts, also those not below the root. Raises ValueError where the hours are not whole."""
         return sreport.parse_usage(self.runner.read(*sreport.command(self.cluster, start, end)))
+
+    def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
+        text = self.runner.read(*reservations.command(self.cluster, start, end))
+        if not text.strip():
+            return []
+        holders = reservations.parse_holders(self.runner.read(*reservations.holders_command(self.cluster)))
+        found = reservations.parse_reservations(text, holders)
+        jobs = self.runner.lines(*reservations.jobs_command(self.cluster, start, end)) if found else ()
+        return reservations.with_jobs(found, jobs)
 
     # --- now ---
 
@@ -171,6 +183,27 @@ class CommandsGateway:
         fields = FIELDS + LINEAGE if with_lineage else FIELDS
         text = self.runner.read(*self.show_associations(fields, *conditions))
         return parse_associations(text, with_lineage=with_lineage)
+
+    def _lineage(self, operation: Operation) -> list[AssociationRow]:
+        """Rows of the account, of the one it shall hang below, and of all above them up to the root account.
+
+        Reading the whole tree before each write takes Slurm longer the more projects there are. A name that is no
+        plain word is not put into a command, so what hangs below such an account is not seen to be below the root.
+        """
+        rows: dict[str, AssociationRow] = {}
+        asked: set[str] = set()
+        account = writes.account_of(operation)
+        names = {account, self.root_account, *self._asked.get(account, ())}
+        if isinstance(operation, CreateAccount):
+            names.add(operation.parent)
+        while names:
+            asked |= names
+            found = self._associations(f"account={','.join(sorted(names))}", "user=")
+            rows |= {row.account: row for row in found if not row.user}
+            above = {row.parent for row in rows.values() if row.account != self.root_account}
+            names = {name for name in above - asked if LISTED.fullmatch(name)}
+        self._asked[account] = frozenset(asked)
+        return list(rows.values())
 
     def show_associations(self, fields: str, *conditions: str) -> tuple[str, ...]:
         """The command that reads the association tree of the cluster."""

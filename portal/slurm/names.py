@@ -9,8 +9,8 @@ from portal.slurm.sentences import noop as _
 
 WORD = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 ACCOUNT = PERSON = QOS = WORD
-# Whom Slurm may list where somebody was added by hand: one plain word for sacctmgr, scancel and a shell alike.
-LISTED_PERSON = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}")
+# What Slurm may list where somebody made it by hand: one plain word for sacctmgr, scancel and a shell alike.
+LISTED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}")
 CLUSTER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 # Slurm's own account above all others.
 SLURM_ROOT = "root"
@@ -43,7 +43,7 @@ def checked_person(name: str) -> str:
 
 def checked_listed_person(name: str) -> str:
     """The user name, unchanged, of somebody whom Slurm lists. Raises BadName where it is no plain word."""
-    if not LISTED_PERSON.fullmatch(name):
+    if not LISTED.fullmatch(name):
         raise BadName(_("%(name)s cannot be named in a command to Slurm: a person has to look."), name=repr(name))
     return name
 

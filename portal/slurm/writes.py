@@ -91,7 +91,7 @@ def check(operation: Operation) -> None:
 def check_place(operation: Operation, root_account: str, parents: Mapping[str, str]) -> None:
     """Raises SlurmRefused for an account outside the portal's tree, and for what would move one.
 
-    `parents`: every account of the cluster with the account above it.
+    `parents`: account -> the one above it, for the accounts concerned and all above them.
     """
     account = account_of(operation)
     if not isinstance(operation, CreateAccount):

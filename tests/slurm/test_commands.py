@@ -29,7 +29,9 @@ if words[1:] == ["-V"]:
     print("slurm-wlm 22.05.8")
 elif "show" in words:
     text = (folder / "tree").read_text()
-    sys.stdout.write("" if "account" in words else text)
+    asked = [word[8:].split(",") for word in words if word.startswith("account=")]
+    rows = [row for row in text.splitlines(True) if not asked or row.split("|")[1] in asked[0]]
+    sys.stdout.write("" if "account" in words else "".join(rows))
 else:
     print((folder / "words").read_text())
     sys.exit(int((folder / "code").read_text()))
@@ -46,8 +48,12 @@ def slurm(tmp_path: Path) -> Callable[..., CommandsGateway]:
     return make
 
 
+def said(tmp_path: Path) -> list[str]:
+    return (tmp_path / "said").read_text().splitlines()
+
+
 def writes(tmp_path: Path) -> list[str]:
-    return [line for line in (tmp_path / "said").read_text().splitlines() if "modify" in line or "add" in line]
+    return [line for line in said(tmp_path) if "modify" in line or "add" in line]
 
 
 def test_a_write_that_slurm_says_it_made_but_did_not_is_tried_again_and_refused(
@@ -79,6 +85,29 @@ def test_a_write_that_failed_is_not_repeated_and_says_whether_to_try_later(
         slurm(code=1, words=words).execute(ParkAccount("p1"))
     assert caught.value.words == words.strip()
     assert len(writes(tmp_path)) == 1
+
+
+def test_a_write_reads_the_accounts_above_it_and_no_others(
+    slurm: Callable[..., CommandsGateway], tmp_path: Path
+) -> None:
+    gateway = slurm(code=0, tree=TREE + "pohang|p1-h100|||p1|||gres/gpu=60|h100|h100\n")
+    for _ in range(2):
+        gateway.execute(SetLimit("p1-h100", 60))
+    before_the_write = [line for line in said(tmp_path) if "user=" in line.split()]
+    asked = [word for line in before_the_write for word in line.split() if word.startswith("account=")]
+    # What hangs above is learnt from the first answer, and asked for together the second time.
+    assert asked == ["account=p1-h100,portal", "account=p1", "account=p1,p1-h100,portal"]
+
+
+def test_below_a_name_that_is_no_plain_word_nothing_is_written(
+    slurm: Callable[..., CommandsGateway], tmp_path: Path
+) -> None:
+    """Behind ssh a shell reads the command."""
+    gateway = slurm(code=0, tree="pohang|portal|||root||||normal|\npohang|p1|||a b; c|||gres/gpu=60|h100|h100\n")
+    with pytest.raises(SlurmRefused, match="no account below"):
+        gateway.execute(SetLimit("p1", 60))
+    assert not writes(tmp_path)
+    assert not any("; c" in line for line in said(tmp_path))
 
 
 def test_an_error_about_what_is_so_already_is_no_error(slurm: Callable[..., CommandsGateway]) -> None:
