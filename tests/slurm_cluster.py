@@ -32,15 +32,19 @@ def unique_name(what: str) -> str:
     return f"{what}{secrets.token_hex(4)}"
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A fresh cluster for the whole test run; it ends with the run, however that ends."""
+def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A fresh cluster; it ends with the run at the latest, however that ends."""
     require_sandbox()
     state = tmp_path_factory.mktemp("cluster") / "state"
     sandbox = Sandbox(unique_name("test-"), state=state)
     sandbox.up(pdeathsig=True)
     yield sandbox
     sandbox.down(purge=True)
+
+
+cluster = pytest.fixture(scope="session", name="cluster")(_cluster)
+# For a file that reads the whole tree many hundred times: what other tests left in it makes that slow.
+own_cluster = pytest.fixture(scope="module", name="cluster")(_cluster)
 
 
 def wait_for(what: str, probe: Callable[[], object], seconds: float = 60) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
+
+import psycopg2
 
 from portal import postgres
 
@@ -14,6 +17,15 @@ _folder.chmod(0o755)
 os.environ["PORTAL_VAR"] = str(_folder)
 os.environ["DATABASE_URL"] = postgres.url(_folder / "postgres")
 postgres.ensure_running(_folder / "postgres")
+
+
+def pytest_configure() -> None:
+    """Nothing here has to outlive the machine, so no commit waits for the disk. (A bench's do.)"""
+    with contextlib.closing(psycopg2.connect(os.environ["DATABASE_URL"])) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM SET fsync = off")
+            cursor.execute("SELECT pg_reload_conf()")
 
 
 def pytest_unconfigure() -> None:

@@ -17,7 +17,7 @@ from django.utils import translation
 
 from allocations.mails import members
 from portal import schedule
-from portal.operations.state import needs_operator
+from portal.operations.needs import needs_operator
 from portal.people.models import User
 from portal.post import models
 from portal.post.kinds import MailKind
@@ -53,6 +53,8 @@ class Anything:
             return NOW
         if "seconds" in name:
             return 3600
+        if name.endswith("_count"):
+            return 2
         if name == "link":
             return LINK
         return Anything()

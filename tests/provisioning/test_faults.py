@@ -31,9 +31,9 @@ from tests.factories import SuspensionFactory
 from tests.provisioning.faults import healed, tried
 from tests.provisioning.scene import MINUTE, Scene, scene
 from tests.rig import wait_until
-from tests.slurm_cluster import start_daemon, stop_daemon, wait_for
+from tests.slurm_cluster import own_cluster, start_daemon, stop_daemon, wait_for
 
-__all__ = ["scene"]
+__all__ = ["own_cluster", "scene"]
 
 pytestmark = [pytest.mark.slurm, pytest.mark.django_db(transaction=True)]
 
@@ -236,24 +236,6 @@ def killed_at(scene: Scene, point: str) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def test_a_worker_killed_at_any_point_of_making_a_project(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.apply()
-    scene.add_project()
-    points = points_of(scene, monkeypatch)
-    assert len(points) > 20
-    for point in points:
-        leaf = scene.add_project()
-        tried("worker killed")
-        assert killed_at(scene, point), point
-        scene.sync()
-        assert scene.in_slurm() == scene.granted(), point
-        scene.expect_nothing_twice()
-        news = Event.objects.filter(target_kind="account", target_id=str(leaf.pk))
-        assert [event.action for event in news] == ["account.in_force"], point
-        healed("worker killed")
-    scene.expect_agreement()
-
-
 def test_a_worker_killed_at_any_point_of_a_change(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The changes are made and turned back by turns; the worker dies on both ways."""
     other = scene.add_project()
@@ -274,6 +256,24 @@ def test_a_worker_killed_at_any_point_of_a_change(scene: Scene, monkeypatch: pyt
             assert scene.in_slurm() == scene.granted(), points[back][number:]
             if number < len(points[back]):
                 healed("worker killed")
+    scene.expect_agreement()
+
+
+def test_a_worker_killed_at_any_point_of_making_a_project(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.apply()
+    scene.add_project()
+    points = points_of(scene, monkeypatch)
+    assert len(points) > 20
+    for point in points:
+        leaf = scene.add_project()
+        tried("worker killed")
+        assert killed_at(scene, point), point
+        scene.sync()
+        assert scene.in_slurm() == scene.granted(), point
+        scene.expect_nothing_twice()
+        news = Event.objects.filter(target_kind="account", target_id=str(leaf.pk))
+        assert [event.action for event in news] == ["account.in_force"], point
+        healed("worker killed")
     scene.expect_agreement()
 
 

@@ -68,28 +68,10 @@ def left_over(var: Path) -> list[str]:
     return found
 
 
-def test_it_comes_up_says_where_and_ends_whole_and_goes_on_the_next_time(var):
+def test_it_comes_up_goes_on_after_it_was_killed_and_ends_whole(var):
     port = free_port()
-    for turn in ("first", "second"):
-        demo = start(var, port)
-        try:
-            said = "".join(lines_until(demo, "Mails:"))
-            assert f"http://localhost:{port}" in said
-            assert all(login.email in said for login in LOGINS)
-            assert ("Two months of jobs" in said) is (turn == "first")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
-                assert "포항 AI가속기 센터" in page.read().decode()
-        finally:
-            demo.send_signal(signal.SIGINT)
-            said = demo.communicate(timeout=60)[0]
-        assert demo.returncode == 0, said
-        assert left_over(var) == []
-        assert str(var) not in Path("/proc/mounts").read_text()
-
-
-def test_killed_it_leaves_no_daemon_that_the_next_start_does_not_end(var):
-    demo = start(var, port := free_port())
-    lines_until(demo, "Mails:")
+    demo = start(var, port)
+    assert "Two months of jobs" in "".join(lines_until(demo, "Mails:"))
     demo.kill()
     demo.wait()
     deadline = time.monotonic() + 30
@@ -97,8 +79,18 @@ def test_killed_it_leaves_no_daemon_that_the_next_start_does_not_end(var):
     while any("postgres" not in command for command in left_over(var)):
         assert time.monotonic() < deadline, left_over(var)
         time.sleep(0.2)
+
     again = start(var, port)
-    lines_until(again, "Mails:")
-    again.send_signal(signal.SIGINT)
-    again.communicate(timeout=60)
+    try:
+        said = "".join(lines_until(again, "Mails:"))
+        assert f"http://localhost:{port}" in said
+        assert all(login.email in said for login in LOGINS)
+        assert "Two months of jobs" not in said
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+            assert "포항 AI가속기 센터" in page.read().decode()
+    finally:
+        again.send_signal(signal.SIGINT)
+        said = again.communicate(timeout=60)[0]
+    assert again.returncode == 0, said
     assert left_over(var) == []
+    assert str(var) not in Path("/proc/mounts").read_text()

@@ -46,7 +46,7 @@ def test_every_page_can_be_used_by_everybody(seeded: Rig, chromium: Browser, ema
         answer = page.goto(path)
         page.wait_for_load_state("load")
         problems += [f"{path}: {answer.status}"] if not answer or answer.status != 200 else []
-        problems += [f"{path}: {problem}" for problem in seen_by_axe(page)]
+        problems += [f"{path}: {problem}" for problem in seen_by_axe(page, colours=language == "ko")]
         problems += [f"{path}: {problem}" for problem in left_in_english(page) if language == "ko"]
         for width in (390, 1280):
             page.set_viewport_size({"width": width, "height": 900})
@@ -55,8 +55,9 @@ def test_every_page_can_be_used_by_everybody(seeded: Rig, chromium: Browser, ema
     assert problems + someone.errors == []
 
 
-def seen_by_axe(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
+def seen_by_axe(page: Page, *, colours: bool) -> list[str]:
+    """Contrast takes axe most of its time, and colours are the same in every language."""
+    found = Axe().run(page, options={"rules": {"color-contrast": {"enabled": colours}}}).response["violations"]
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
 
 
