@@ -88,11 +88,13 @@ class GrantLineQuerySet(models.QuerySet["GrantLine"]):
         return self.filter(~Exists(lasting))
 
     def with_amounts(self) -> GrantLineQuerySet:
-        """`granted`: the sum of the ledger; `covered`: what of it only covers an overrun that is past."""
+        """`granted`: the sum of the ledger. Of it, `covered` only covers an overrun that is past, and `refunded` was
+        given back for jobs."""
         covering = Q(entries__kind__in=LedgerEntry.COVERING, entries__gpu_seconds__gt=0)
         return self.annotate(
             granted=Coalesce(Sum("entries__gpu_seconds"), 0),
             covered=Coalesce(Sum("entries__gpu_seconds", filter=covering), 0),
+            refunded=Coalesce(Sum("entries__gpu_seconds", filter=Q(entries__kind=LedgerEntry.Kind.REFUND)), 0),
         )
 
     def with_suspensions(self) -> GrantLineQuerySet:
@@ -162,6 +164,7 @@ class LedgerEntry(models.Model):
             models.CheckConstraint(condition=~Q(gpu_seconds=0), name="ledger_entry_is_not_zero"),
             models.UniqueConstraint(fields=["line"], condition=Q(kind="award"), name="one_award_per_line"),
         ]
+        indexes = [models.Index(fields=["job_key"], condition=~Q(job_key=""), name="ledger_by_job")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.gpu_seconds:+d} GPU-s"

@@ -1,0 +1,30 @@
+"""What Slurm did, as the portal keeps it, and what follows from it.
+
+Usage is integer GPU-seconds and follows from job rows alone: it is recomputed, never incremented.
+"""
+
+from accounting.models.checks import AcceptedDifference, LedgerCheck, Verification
+from accounting.models.jobs import Job, QueueJob, SealedDifference, UnreadableJobRow
+from accounting.models.readings import Counter, Deviation, IngestMark
+from accounting.models.refunds import Maintenance, Refund, RefundRule
+from accounting.models.statements import Statement
+from accounting.models.usage import UsageDay, UsageMonth
+
+__all__ = [
+    "AcceptedDifference",
+    "Counter",
+    "Deviation",
+    "IngestMark",
+    "Job",
+    "LedgerCheck",
+    "Maintenance",
+    "QueueJob",
+    "Refund",
+    "RefundRule",
+    "SealedDifference",
+    "Statement",
+    "UnreadableJobRow",
+    "UsageDay",
+    "UsageMonth",
+    "Verification",
+]
