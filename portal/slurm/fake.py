@@ -5,7 +5,7 @@ It enforces nothing and runs nothing: jobs are what the test puts into `history`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from portal.slurm.associations import is_below
 from portal.slurm.errors import SlurmError, SlurmRefused
 from portal.slurm.names import PERSON, SLURM_ROOT, checked_root
 from portal.slurm.queue import WAITING
+from portal.slurm.reservations import idle_share
 from portal.slurm.sacct import in_window
 from portal.slurm.sequence import checked_number
 from portal.slurm.types import (
@@ -35,6 +36,7 @@ from portal.slurm.types import (
     PersonState,
     QosConfig,
     QueueEntry,
+    Reservation,
     ResumePerson,
     SetDefaultAccount,
     SetLimit,
@@ -75,6 +77,7 @@ class FakeGateway:
 
     `people` holds what is a person's own: a row without QOS has the account's; who has no default among `defaults` has
     the account they were put into first. `unix_users` None: everybody exists.
+    `rolled_up`: the rows that usage was last summed up from; None: `history` as it is now.
     `unheard`: limits that slurmctld still enforces, as it has not heard of the newer ones.
     """
 
@@ -88,6 +91,8 @@ class FakeGateway:
         self.defaults: dict[str, str] = {}
         self.unix_users: set[str] | None = None
         self.history: list[JobRecord | UnreadableRow] = []
+        self.rolled_up: list[JobRecord] | None = None
+        self.reserved_times: list[Reservation] = []
         self.waiting: list[QueueEntry] = []
         self.running: list[QueueEntry] = []
         self.reserved: dict[str, int] = {}
@@ -144,14 +149,27 @@ class FakeGateway:
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         self._answer()
+        usage = self._used(self.history if self.rolled_up is None else self.rolled_up, start, end)
+        for reservation in self.reservations(start, end):
+            for key in (holder for holder in reservation.holders if holder[1]):
+                usage[key] = usage.get(key, 0) + idle_share(reservation, start, end)
+        return usage
+
+    def _used(
+        self, rows: Iterable[JobRecord | UnreadableRow], start: datetime, end: datetime
+    ) -> dict[tuple[str, str], int]:
         usage: dict[tuple[str, str], int] = {}
-        for row in self.history:
+        for row in rows:
             if isinstance(row, JobRecord) and row.gpus and row.start is not None:
                 seconds = (min(row.end or end, end) - max(row.start, start)).total_seconds()
                 if seconds > 0:
                     key = (row.account, row.user)
                     usage[key] = usage.get(key, 0) + int(seconds) * row.gpus
         return usage
+
+    def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
+        self._answer()
+        return [row for row in self.reserved_times if row.start < end and (row.end is None or row.end > start)]
 
     def queue(self) -> list[QueueEntry]:
         self._answer()
@@ -214,7 +232,7 @@ class FakeGateway:
     def _own_usage(self) -> dict[str, int]:
         """GPU-seconds that slurmctld counts for each account of ours itself, without those below it."""
         own = dict.fromkeys(self.snapshot().accounts, 0)
-        for (account, _user), seconds in self.usage(BEGINNING, datetime.now(UTC)).items():
+        for (account, _user), seconds in self._used(self.history, BEGINNING, datetime.now(UTC)).items():
             if account in own:
                 own[account] += seconds
         return {account: seconds - self.lost.get(account, 0) for account, seconds in own.items()}

@@ -15,6 +15,7 @@ from portal.slurm.types import (
     Operation,
     OtherAccount,
     QueueEntry,
+    Reservation,
     SlurmConfig,
     UnreadableRow,
 )
@@ -39,10 +40,16 @@ class SlurmGateway(Protocol):
         """slurmctld's live usage counters of the accounts below the root, by account."""
 
     def jobs(self, since: datetime, until: datetime) -> Iterator[JobRecord | UnreadableRow]:
-        """Job rows that ran, or ended, at some moment in [since, until), with their true, unclipped times."""
+        """Job rows that ran, or ended, at some moment in [since, until), with their true, unclipped times.
+
+        Slurm has answered in full when this returns; the rows are made of its answer one by one, in bounded memory.
+        """
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         """GPU-seconds by (account, user) as Slurm's own `sreport` says, for whole hours; rows with a login only."""
+
+    def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
+        """Reservations of GPUs at some moment in [start, end): their idle time is part of what `usage` says."""
 
     def queue(self) -> list[QueueEntry]:
         """Jobs waiting and running now."""

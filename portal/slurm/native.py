@@ -37,6 +37,7 @@ from portal.slurm.types import (
     PartitionConfig,
     QosConfig,
     QueueEntry,
+    Reservation,
     SlurmConfig,
     UnreadableRow,
 )
@@ -107,6 +108,9 @@ class NativeGateway:
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         return self.commands.usage(start, end)
+
+    def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
+        return self.commands.reservations(start, end)
 
     def health(self) -> Health:
         return self.commands.health()

@@ -9,7 +9,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import IO
 
 from portal.slurm.errors import SlurmUnavailable, SlurmUnreadable
 from portal.slurm.sentences import noop as _
@@ -80,15 +82,22 @@ class Runner:
         return answer.out
 
     def lines(self, *command: str) -> Iterator[str]:
-        """The output line by line, in bounded memory. A line longer than LINE_BYTES comes in pieces.
+        """The output of a command that must succeed, line by line, in bounded memory: it is kept in a file.
 
-        Raises SlurmUnavailable at the end where the command failed, even if lines came before.
+        The command is over when this returns, and has gone well; the lines may be read at leisure, in another thread
+        too. A line longer than LINE_BYTES comes in pieces. Raises as `read` does.
         """
-        with self._start(command, max(self.seconds, STREAM_SECONDS), STREAM_BYTES) as process:
-            yield from _lines(process.chunks())
-            code = process.code()
-            if code != 0:
-                raise SlurmUnavailable(FAILED, command=command[0], code=code, words=process.words())
+        with ExitStack() as opened:
+            out = opened.enter_context(tempfile.TemporaryFile())
+            with self._start(command, max(self.seconds, STREAM_SECONDS), STREAM_BYTES) as process:
+                for chunk in process.chunks():
+                    out.write(chunk)
+                code = process.code()
+                if code != 0:
+                    raise SlurmUnavailable(FAILED, command=command[0], code=code, words=process.words())
+            opened.pop_all()
+        out.seek(0)
+        return _lines(out)
 
     def _start(self, command: Sequence[str], seconds: float, limit: int) -> _Process:
         return _Process([*self.prefix, *ENVIRONMENT, *command], command[0], seconds, limit)
@@ -175,16 +184,17 @@ class _Process:
         self.stderr.close()
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from map(_text, whole)
-        if len(rest) > LINE_BYTES:
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    with file:
+        rest = b""
+        while chunk := file.read(CHUNK):
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from map(_text, whole)
+            if len(rest) > LINE_BYTES:
+                yield _text(rest)
+                rest = b""
+        if rest:
             yield _text(rest)
-            rest = b""
-    if rest:
-        yield _text(rest)
 
 
 def _text(data: bytes) -> str:

@@ -1,12 +1,13 @@
-"""Job history as `sacct` prints it, one row per run of a job."""
+"""Job history as `sacct` prints it, one row per run of a job. Read by the million: see tests/bench/ingest.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 
-from portal.slurm.moments import epoch, parse_minutes, parse_moment
+from portal.slurm.moments import UNSET, epoch, parse_minutes
 from portal.slurm.tres import gpu_count, gpu_kinds, parse_tres
 from portal.slurm.types import JobRecord, UnreadableRow
 
@@ -15,7 +16,11 @@ FIELDS = (
     "Cluster,DBIndex,JobIDRaw,JobID,User,Account,Partition,QOS,State,"
     "Submit,Eligible,Start,End,AllocTRES,ExitCode,TimelimitRaw"
 )
+COLUMNS = FIELDS.count(",") + 1
 DELIMITER = "\x1f"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What a value that is not understood raises.
+UNREADABLE = (ValueError, OverflowError)
 
 
 def command(cluster: str, since: datetime, until: datetime) -> tuple[str, ...]:
@@ -41,10 +46,11 @@ def command(cluster: str, since: datetime, until: datetime) -> tuple[str, ...]:
 
 
 def parse_jobs(lines: Iterable[str]) -> Iterator[JobRecord | UnreadableRow]:
+    """One row for every line: what cannot be understood comes with the reason, and the rest goes on."""
     for line in lines:
         try:
-            yield _record(line.split(DELIMITER))
-        except (ValueError, OverflowError) as error:
+            yield record_of(line.split(DELIMITER))
+        except UNREADABLE as error:
             yield UnreadableRow(text=line, reason=str(error))
 
 
@@ -60,34 +66,56 @@ def in_window(row: JobRecord | UnreadableRow, since: datetime, until: datetime) 
     return (row.start or row.end or since) < until and (row.end is None or row.end >= since)
 
 
-def _record(parts: list[str]) -> JobRecord:
-    names = FIELDS.split(",")
-    if len(parts) != len(names):
-        raise ValueError(f"{len(parts)} columns instead of {len(names)}")
-    of = dict(zip(names, parts, strict=True))
-    tres = parse_tres(of["AllocTRES"])
+def record_of(values: list[str]) -> JobRecord:
+    """A row from its values in the order of FIELDS, times as seconds since 1970 or Slurm's words for none.
+
+    Raises one of UNREADABLE, whose text says what is wrong.
+    """
+    if len(values) != COLUMNS:
+        raise ValueError(f"{len(values)} columns instead of {COLUMNS}")
+    (cluster, index, job_id, display_id, user, account, partition, qos, state) = values[:9]
+    (submit, eligible, start, end, tres, exit_code, limit) = values[9:]
+    submitted = _moment(submit)
+    if submitted is None:
+        raise ValueError(f"{submit!r} is no time")
+    gpus, kinds, cpus = _allocated(tres)
     return JobRecord(
-        cluster=of["Cluster"],
-        db_index=int(of["DBIndex"]),
-        job_id=int(of["JobIDRaw"]),
-        display_id=of["JobID"],
-        user=of["User"],
-        account=of["Account"],
-        partition=of["Partition"],
-        qos=of["QOS"],
-        state=_state(of["State"]),
-        submit=_moment(of["Submit"]),
-        eligible=parse_moment(of["Eligible"]),
-        start=parse_moment(of["Start"]),
-        end=parse_moment(of["End"]),
-        gpus=gpu_count(tres),
-        gpu_kinds=MappingProxyType(gpu_kinds(tres)),
-        cpus=tres.get("cpu", 0),
-        exit_code=of["ExitCode"],
-        time_limit_minutes=parse_minutes(of["TimelimitRaw"]),
+        cluster,
+        _number(index),
+        _number(job_id),
+        display_id,
+        user,
+        account,
+        partition,
+        qos,
+        _state(state),
+        submitted,
+        submitted if eligible == submit else _moment(eligible),
+        _moment(start),
+        _moment(end),
+        gpus,
+        kinds,
+        cpus,
+        exit_code,
+        _minutes(limit),
     )
 
 
+def _number(text: str) -> int:
+    """int() alone would take blanks, signs, underscores and the digits of every script."""
+    if not (text.isdecimal() and text.isascii()):
+        raise ValueError(f"{text!r} is no number")
+    return int(text)
+
+
+def _moment(text: str) -> datetime | None:
+    return None if text in UNSET else EPOCH + timedelta(0, _number(text))
+
+
+# The same few texts come again and again in a history.
+
+
+@lru_cache(maxsize=1024)
 def _state(text: str) -> str:
     """`CANCELLED by 1000` is the state CANCELLED."""
     if not text.strip():
@@ -95,8 +123,22 @@ def _state(text: str) -> str:
     return text.split()[0]
 
 
-def _moment(text: str) -> datetime:
-    moment = parse_moment(text)
-    if moment is None:
-        raise ValueError(f"{text!r} is no time")
-    return moment
+@lru_cache(maxsize=1024)
+def _minutes(text: str) -> int | None:
+    return parse_minutes(text)
+
+
+@lru_cache(maxsize=4096)
+def _allocated(text: str) -> tuple[int, Mapping[str, int], int]:
+    """GPUs, of which kinds, and CPUs of an AllocTRES.
+
+    Of kinds that claim more GPUs together than there are, the last by name yield: they are a breakdown, no sum.
+    """
+    tres = parse_tres(text)
+    gpus = left = gpu_count(tres)
+    kinds = {}
+    for kind, count in sorted(gpu_kinds(tres).items()):
+        if part := min(count, left):
+            kinds[kind] = part
+            left -= part
+    return gpus, MappingProxyType(kinds), tres.get("cpu", 0)

@@ -194,12 +194,15 @@ class Counter:
     exact: bool
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: a frozen one of this size takes six times as long to make, and histories have
+# millions.
+@dataclass(slots=True)
 class JobRecord:
     """One row of slurmdbd's job table, key (cluster, db_index): a requeued job has several.
 
     `end` is None while the job runs or waits; `start` is None for a job that never started. `final` says that
-    nothing about the row can change any more but by hand: a terminal state and an end that is a time.
+    nothing about the row can change any more but by hand: a terminal state and an end that is a time. `gpu_kinds` are
+    never more than `gpus` together; GPUs without a kind are not in it.
     """
 
     cluster: str
@@ -249,6 +252,27 @@ class QueueEntry:
     submit: datetime
     start: datetime | None
     time_limit_minutes: int | None
+
+
+Span = tuple[datetime, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """GPUs kept for some associations; `end` None: until further notice.
+
+    `holders` are those associations, (account, user), the user empty where the account itself is meant; `shares` is how
+    many there are, also of those that are no longer known. `used`: when jobs with GPUs ran in it, their true times.
+    """
+
+    name: str
+    number: int
+    start: datetime
+    end: datetime | None
+    gpus: int
+    holders: frozenset[tuple[str, str]]
+    shares: int
+    used: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,6 +269,7 @@ def test_a_window_that_is_empty_or_to_come_holds_no_job(place: Place) -> None:
 def test_hours_without_jobs_have_no_usage(place: Place) -> None:
     start = datetime(2020, 1, 1, tzinfo=UTC)
     assert dict(place.gateway.usage(start, start + HOUR)) == {}
+    assert place.gateway.reservations(start, start + HOUR) == []
 
 
 # --- all of it together ---

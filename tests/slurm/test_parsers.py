@@ -163,6 +163,19 @@ def test_a_row_that_is_not_understood_is_put_aside_with_its_reason(changes: dict
     assert row.text == job_line(**changes)
 
 
+@pytest.mark.parametrize("number", ["４２", " 42", "4_2", "-42", "+42", "42.0"])
+@pytest.mark.parametrize("column", ["DBIndex", "JobIDRaw", "Start"])
+def test_only_digits_are_a_number(column: str, number: str) -> None:
+    assert isinstance(one_job(**{column: number}), UnreadableRow)
+
+
+def test_kinds_of_gpus_are_never_more_than_the_gpus() -> None:
+    mig = record(AllocTRES="cpu=8,gres/gpu=3,gres/gpu:a100_1g.5gb=2,gres/gpu:a100_2g.10gb=2")
+    assert (mig.gpus, dict(mig.gpu_kinds)) == (3, {"a100_1g.5gb": 2, "a100_2g.10gb": 1})
+    assert dict(record(AllocTRES="cpu=8,gres/gpu=4,gres/gpu:h100=1").gpu_kinds) == {"h100": 1}
+    assert dict(record(AllocTRES="cpu=8,gres/gpu=0,gres/gpu:h100=1").gpu_kinds) == {}
+
+
 def test_rows_after_a_torn_one_are_still_read() -> None:
     torn = job_line(Account="two\nlines").split("\n")
     rows = list(parse_jobs([*torn, job_line()]))

@@ -62,6 +62,8 @@ class HistoryJob:
     gpus: int = 1
     gpu: str = "h100"
     """The kind of its GPUs."""
+    kinds: Mapping[str, int] | None = None
+    """Its GPUs by kind, where they are not all of the one: of several, in part or wholly of none."""
     state: str = "COMPLETED"
     """As sacct shows it, for example COMPLETED, REQUEUED, NODE_FAIL."""
     partition: str = "h100"
@@ -73,6 +75,8 @@ class HistoryJob:
     """Seconds of its time for which it was suspended."""
     array: tuple[int, int] | None = None
     """Job id of the array and number of the task."""
+    het: tuple[int, int] | None = None
+    """Job id of the heterogeneous job and number of the component."""
     exit_code: int = 0
     name: str = "history"
     time_limit: int = 60
@@ -151,21 +155,23 @@ def _row(job: HistoryJob, numbers: _Numbers, key: int) -> list[str]:
     try:
         association = numbers.associations[job.account, job.user]
         qos = numbers.qos[job.qos]
-        kind = numbers.gpus[job.gpu]
+        kinds = {job.gpu: job.gpus} if job.kinds is None else job.kinds
+        typed = [f"{numbers.gpus[kind]}={count}" for kind, count in kinds.items() if count]
         state = STATES[job.state]
     except KeyError as error:
         raise SandboxError(f"Job {job.job_id} of the history names {error.args[0]!r}, which Slurm lacks.") from error
     user = numbers.users.get(job.user, NOBODY)
     array_job, array_task = job.array or (0, NO_ARRAY_TASK)
+    het_job, het_offset = job.het or (NOT_HETEROGENEOUS, 0 if job.state == "CANCELLED" else r"\N")
     ran = job.start is not None
     nodes = max(1, -(-job.cpus // CPUS_PER_NODE)) if ran else 0
     tres = f"1={job.cpus},4={max(nodes, 1)},5={job.cpus}" + (f",{numbers.gpu}={job.gpus}" if job.gpus else "")
-    allocated = tres + (f",{kind}={job.gpus}" if job.gpus else "") if ran else ""
+    allocated = ",".join([tres, *typed]) if ran else ""
     ended = job.end or job.start or job.submit
     values = (
         key, _seconds(ended), job.account, job.cpus, job.exit_code << 8, START_RECEIVED, _text(job.name),
         association, array_job, array_task, job.job_id, qos, 0, 0, user, user, 0,
-        NOT_HETEROGENEOUS, 0 if job.state == "CANCELLED" else r"\N", 0, "history" if ran else "None assigned", nodes,
+        het_job, het_offset, 0, "history" if ran else "None assigned", nodes,
         job.partition, 1, state, job.time_limit,
         _seconds(job.submit), _seconds(job.eligible or job.submit), _seconds(job.start), _seconds(job.end),
         job.suspended, allocated, tres,
