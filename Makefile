@@ -75,7 +75,7 @@ sandboxes: ## Build both Slurm sandboxes into the cache
 	@$(PY) manage.py sandbox build --release trixie
 
 .PHONY: bench
-bench: install-dev ## Figures, all or a part (ARGS=portal, plan or apply): the portal's times beside bare Slurm's
+bench: install-dev ## Figures, all or a part (ARGS=portal, plan, apply or ingest): the portal's times beside bare Slurm's
 	@$(PY) -m tests.bench $(ARGS)
 
 .PHONY: qa

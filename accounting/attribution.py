@@ -27,6 +27,7 @@ class Line:
 
     `covered_gpu_seconds` is what of the grant only covers an overrun that is past (carried over or written off): it is
     not there to be used, or the overrun would come back with whatever it drew from other lines.
+    `refunded_gpu_seconds` is what of the grant was given back for jobs.
     """
 
     key: int
@@ -36,6 +37,7 @@ class Line:
     charged_gpu_seconds: int = 0
     suspended: Sequence[Span] = ()
     covered_gpu_seconds: int = 0
+    refunded_gpu_seconds: int = 0
 
     @property
     def usable_gpu_seconds(self) -> int:
@@ -82,7 +84,7 @@ def attribute(pieces: Iterable[Piece], lines: Iterable[Line]) -> Attribution:
     charged = {line.key: 0 for line in ranked}
     unattributed = 0
     for piece in sorted(pieces, key=lambda piece: piece.start):
-        takers = _takers(ranked, piece.start)
+        takers = takers_at(ranked, piece.start)
         left = piece.gpu_seconds
         for line in takers:
             share = max(0, min(left, line.usable_gpu_seconds - charged[line.key]))
@@ -95,8 +97,8 @@ def attribute(pieces: Iterable[Piece], lines: Iterable[Line]) -> Attribution:
     return Attribution(charged, unattributed)
 
 
-def _takers(ranked: Sequence[Line], moment: datetime) -> list[Line]:
-    """The open lines in the order of their ends; where none is open, the one that closed last."""
+def takers_at(ranked: Sequence[Line], moment: datetime) -> list[Line]:
+    """The open lines in the order in which they are `ranked`; where none is open, the one that closed last."""
     if opened := [line for line in ranked if line.is_open(moment)]:
         return opened
     closed = [(closing, line.ends_at, line.key, line) for line in ranked if (closing := line.closed_at(moment))]

@@ -6,17 +6,19 @@ All amounts are integer GPU-seconds. What lines are charged is attributed by acc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.db import connection
 from django.db.models import Max, Sum
 
-from accounting.attribution import Line, Piece, attribute, borders_of, pieces_of
-from accounting.models import Counter, IngestMark, Job, UsageDay
-from accounting.recompute import runs_of
+from accounting.attribution import Line, Piece, attribute, borders_of, cut, pieces_of
+from accounting.history.recompute import runs_of
+from accounting.models import Counter, IngestMark, Job, UsageMonth
+from accounting.statements.months import month_bounds
 from accounting.usage import clipped_seconds, day_bounds, seconds
 from allocations.budget import SECONDS_A_MINUTE
 from allocations.models import Account, GrantLine, LedgerEntry, Pool
@@ -25,11 +27,18 @@ from allocations.models import Account, GrantLine, LedgerEntry, Pool
 SWEEP = timedelta(minutes=10)
 ACCOUNTS_AT_ONCE = 200
 
+DAYS_OF_MONTHS = """
+    SELECT account_name, day, sum(gpu_seconds)::bigint
+    FROM unnest(%s::text[], %s::date[]) AS months (name, month)
+    JOIN accounting_usageday ON account_name = name AND day >= month AND day < month + interval '1 month'
+    GROUP BY account_name, day
+"""
+
 
 def update_line_charges(*, at: datetime) -> int:
     """Attribute everything anew where lines or ledger may have changed; how many lines now say something else.
 
-    New usage is attributed as it is stored (accounting/store.py), so a call with nothing to do costs two queries.
+    New usage is attributed as it is stored (accounting/history/store.py): with nothing to do two queries.
     """
     mark = IngestMark.current()
     newest = LedgerEntry.objects.aggregate(newest=Max("pk"))["newest"] or 0
@@ -47,11 +56,11 @@ def recharge(names: Collection[str]) -> int:
     """Bring `charged_gpu_seconds` of these accounts' lines in line with their usage; how many changed."""
     accounts = list(Account.objects.filter(name__in=names))
     lines_by_pool = lines_of({account.project_id for account in accounts})
-    usage = _usage_by_day(names)
+    pieces = pieces_by_account({row.name: lines_by_pool[row.project_id, row.pool_id] for row in accounts})
     changed = []
     for account in accounts:
         lines = lines_by_pool[account.project_id, account.pool_id]
-        charged = attribute(_pieces(account.name, usage[account.name], borders_of(lines)), lines).charged
+        charged = attribute(pieces[account.name], lines).charged
         changed += [
             GrantLine(pk=line.key, charged_gpu_seconds=charged[line.key])
             for line in lines
@@ -74,6 +83,7 @@ def lines_of(projects: Collection[int]) -> defaultdict[tuple[int, int], list[Lin
         "charged_gpu_seconds",
         "suspended",
         "covered",
+        "refunded",
     )
     lines: defaultdict[tuple[int, int], list[Line]] = defaultdict(list)
     for project, pool, *values in rows:
@@ -81,23 +91,64 @@ def lines_of(projects: Collection[int]) -> defaultdict[tuple[int, int], list[Lin
     return lines
 
 
-def _usage_by_day(names: Collection[str]) -> defaultdict[str, dict[date, int]]:
-    rows = UsageDay.objects.filter(account_name__in=names).order_by().values_list("account_name", "day")
-    usage: defaultdict[str, dict[date, int]] = defaultdict(dict)
-    for name, day, gpu_seconds in rows.annotate(Sum("gpu_seconds")):
-        usage[name][day] = gpu_seconds
-    return usage
+def pieces_by_account(lines: Mapping[str, Sequence[Line]], cut_at: datetime | None = None) -> dict[str, list[Piece]]:
+    """All that was used in each account, in pieces in which none of its lines opens or closes; none crosses a month.
 
-
-def _pieces(name: str, usage: dict[date, int], borders: Sequence[datetime]) -> Iterator[Piece]:
-    """Whole days; a day in which a line opens or closes by its job rows, since a second may matter there."""
-    for day, gpu_seconds in usage.items():
-        start, end = day_bounds(day)
-        if any(start < border < end for border in borders):
-            runs = list(runs_of(Job.objects.filter(account=name).overlapping(start, end)))
-            yield from pieces_of(runs, start, end, borders)
+    Nor `cut_at`. Of the history only months are read, days of months with such a moment inside, and job rows of days
+    with one.
+    """
+    cuts = {
+        name: sorted({*borders_of(of_account), *([cut_at] if cut_at else [])}) for name, of_account in lines.items()
+    }
+    pieces: dict[str, list[Piece]] = {name: [] for name in lines}
+    months_by_day = []
+    for name, month, gpu_seconds in _use_by_month(lines):
+        start, end = month_bounds(month)
+        if _is_cut(start, end, cuts[name]):
+            months_by_day.append((name, month))
         else:
-            yield Piece(start, end, gpu_seconds)
+            pieces[name].append(Piece(start, end, gpu_seconds))
+    for name, day, gpu_seconds in _use_by_day(months_by_day):
+        start, end = day_bounds(day)
+        if _is_cut(start, end, cuts[name]):
+            pieces[name] += _day_pieces(name, Piece(start, end, gpu_seconds), cuts[name])
+        else:
+            pieces[name].append(Piece(start, end, gpu_seconds))
+    return pieces
+
+
+def _is_cut(start: datetime, end: datetime, cuts: Sequence[datetime]) -> bool:
+    return any(start < moment < end for moment in cuts)
+
+
+def _use_by_month(names: Collection[str]) -> Iterable[tuple[str, date, int]]:
+    rows = UsageMonth.objects.filter(account_name__in=names).order_by().values_list("account_name", "month")
+    return rows.annotate(Sum("gpu_seconds"))
+
+
+def _use_by_day(months: Sequence[tuple[str, date]]) -> Sequence[tuple[str, date, int]]:
+    if not months:
+        return []
+    names, firsts = zip(*months, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(DAYS_OF_MONTHS, [list(names), list(firsts)])
+        return cursor.fetchall()
+
+
+def _day_pieces(name: str, day: Piece, cuts: Sequence[datetime]) -> list[Piece]:
+    """By the job rows, since a second may matter. What they do not account for, where the day is sealed, counts from
+    its beginning; what they say too much is taken from its end."""
+    runs = list(runs_of(Job.objects.filter(account=name).overlapping(day.start, day.end)))
+    pieces = list(pieces_of(runs, day.start, day.end, cuts))
+    rest = day.gpu_seconds - sum(piece.gpu_seconds for piece in pieces)
+    if rest > 0:
+        pieces.insert(0, Piece(*next(cut(day.start, day.end, cuts)), rest))
+    while rest < 0:
+        last = pieces.pop()
+        rest += last.gpu_seconds
+        if rest > 0:
+            pieces.append(replace(last, gpu_seconds=rest))
+    return pieces
 
 
 # --- How an account stands ---
@@ -116,9 +167,11 @@ class Standing(StrEnum):
 class Balance:
     """Figures of one account, or of a project over all its pools (`pool` None).
 
-    `left` and `overrun` are what is missing to the award and what goes beyond it: over several pools both may be
-    there, since hours of one pool do not stand in for another's. `reserved` and `startable` are slurmctld's own at
-    `counted_at`; None where it has not been asked yet. `startable` is 0 where nothing may start, whatever is left.
+    `granted` is all that was entered but for refunds, `used` is gross, and `refunded` was given back for jobs: what may
+    be used in all is the `entitlement`. `left` and `overrun` are what is missing to it and what goes beyond it: over
+    several pools both may be there, since hours of one pool do not stand in for another's. `reserved` and `startable`
+    are slurmctld's own at `counted_at`; None where it has not been asked yet. `startable` is 0 where nothing may start,
+    whatever is left.
     `exhausted`: slurmctld counts the hours of the account as used up; `stopped`: somebody stopped it in Slurm
     (neither is said of all pools together).
     """
@@ -128,6 +181,7 @@ class Balance:
     starts_at: datetime
     ends_at: datetime
     granted: int
+    refunded: int
     used: int
     left: int
     overrun: int
@@ -136,6 +190,10 @@ class Balance:
     counted_at: datetime | None
     exhausted: bool = False
     stopped: bool = False
+
+    @property
+    def entitlement(self) -> int:
+        return self.granted + self.refunded
 
     @property
     def is_used_up(self) -> bool:
@@ -180,7 +238,8 @@ def account_balance(
     standing, current = current_lines(lines, at)
     if not current:
         return None
-    granted = sum(line.granted_gpu_seconds for line in current)
+    entitlement = sum(line.granted_gpu_seconds for line in current)
+    refunded = sum(line.refunded_gpu_seconds for line in current)
     used = sum(line.charged_gpu_seconds for line in current)
     startable = counter.startable_gpu_seconds if counter else None
     return Balance(
@@ -188,10 +247,11 @@ def account_balance(
         standing=standing,
         starts_at=min(line.starts_at for line in current),
         ends_at=max(line.ends_at for line in current),
-        granted=granted,
+        granted=entitlement - refunded,
+        refunded=refunded,
         used=used,
-        left=max(0, granted - used),
-        overrun=max(0, used - granted),
+        left=max(0, entitlement - used),
+        overrun=max(0, used - entitlement),
         reserved=counter.reserved_gpu_seconds if counter else None,
         startable=startable if standing is Standing.OPEN and not stopped else 0,
         counted_at=counter.read_at if counter else None,
@@ -225,6 +285,7 @@ def total_balance(balances: Sequence[Balance]) -> Balance:
         starts_at=min(balance.starts_at for balance in of_standing),
         ends_at=max(balance.ends_at for balance in of_standing),
         granted=sum(balance.granted for balance in of_standing),
+        refunded=sum(balance.refunded for balance in of_standing),
         used=sum(balance.used for balance in of_standing),
         left=sum(balance.left for balance in of_standing),
         overrun=sum(balance.overrun for balance in of_standing),

@@ -1,7 +1,8 @@
 """From job rows to GPU-seconds per day: pure arithmetic on integers and aware datetimes.
 
 Charged are (End − Start) × untyped GPUs, suspended time included: what Slurm enforces and what sreport says
-(slurm-facts sections 4 and 6). A day is a day in Asia/Seoul.
+(slurm-facts sections 4 and 6); CPUs are counted alike. A day is a day in Asia/Seoul. These functions are the
+definition; accounting/history/recompute.py says the same in SQL.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Run:
     gpus: int
     gpu_kinds: Mapping[str, int]
     provisional: bool
+    cpus: int = 0
 
 
 class UsageKey(NamedTuple):
@@ -49,6 +51,7 @@ class Amount:
     """`jobs` counts runs that started on the day."""
 
     gpu_seconds: int = 0
+    cpu_seconds: int = 0
     jobs: int = 0
 
 
@@ -79,8 +82,8 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
 
 
 def days_between(start: datetime, until: datetime) -> Iterator[date]:
-    """The days that [start, until) touches; the day of `start` also where the span is empty."""
-    day, last = day_of(start), day_of(until)
+    """The days that [start, until) touches; where the span is empty its day, where clocks ran back that of `until`."""
+    day, last = day_of(min(start, until)), day_of(until)
     yield day
     while day < last:
         day += timedelta(days=1)
@@ -114,12 +117,14 @@ def usage_of(runs: Iterable[Run], days: Collection[date] | None = None) -> dict[
 
 def _add_day(usage: dict[UsageKey, Amount], run: Run, day: date, kinds: Mapping[str, int]) -> None:
     length = clipped_seconds(run.start, run.until, *day_bounds(day))
-    started = day == day_of(run.start)
+    started = day == day_of(min(run.start, run.until))
     for position, (kind, gpus) in enumerate(kinds.items()):
         amount = usage[UsageKey(day, run.account, run.user, kind, run.partition, run.state, run.provisional)]
         amount.gpu_seconds += gpus * length
         # One run is one run, however many kinds of GPU it held.
-        amount.jobs += started and position == 0
+        if position == 0:
+            amount.cpu_seconds += run.cpus * length
+            amount.jobs += started
 
 
 def usage_by_person(runs: Iterable[Run], since: datetime, until: datetime) -> dict[tuple[str, str], int]:

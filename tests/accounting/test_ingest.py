@@ -1,33 +1,23 @@
-"""Job rows become usage, however often, in whatever order and with whatever interruptions they are read."""
+"""Every row of slurmdbd's is read, however long the portal was away and with whatever interruptions."""
 
 import itertools
+import time
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
-from accounting import ingest as ingest_module
-from accounting.ingest import ingest, plan_windows
-from accounting.models import IngestMark, Job, UnreadableJobRow, UsageDay
-from accounting.store import job_accept_held, store_rows
-from portal.events.models import Event
+from accounting.history import ingest as ingest_module
+from accounting.history import windows
+from accounting.history.ingest import ingest
+from accounting.models import IngestMark, Job, UsageDay
 from portal.slurm.errors import SlurmUnavailable
-from portal.slurm.types import UnreadableRow
-from tests.accounting.histories import HOUR, START, gateway, job
-from tests.factories import GrantFactory, ProjectFactory, UserFactory, kst
+from tests.accounting.histories import HOUR, START, gateway, job, waiting
+from tests.factories import GrantFactory, ProjectFactory, kst
 
 pytestmark = pytest.mark.django_db
 NOON = kst(2026, 3, 2, 12)
-
-
-def usage():
-    """The whole usage table as plain values."""
-    return sorted(UsageDay.objects.values_list(*UsageDay.KEY, "gpu_seconds", "jobs"))
-
-
-def days():
-    return {(row.day.day, row.user_name, row.state): row.gpu_seconds for row in UsageDay.objects.all()}
 
 
 @pytest.fixture
@@ -45,184 +35,182 @@ def told(monkeypatch):
     return heard
 
 
-def test_a_finished_job_becomes_usage_of_its_day(project):
-    report = ingest(gateway(job(hours=1, gpus=2)), at=NOON)
-    row = UsageDay.objects.get()
-    assert (row.day, row.account, row.user_name) == (date(2026, 3, 2), project.accounts.get(), "kim")
-    assert (row.gpu_kind, row.gpu_seconds, row.jobs, row.provisional) == ("h100", 7200, 1, False)
-    assert (report.rows, report.changed, report.days, report.caught_up) == (1, 1, 1, True)
+def windows_read(slurm, monkeypatch):
+    """What the gateway is asked for from now on, in order."""
+    asked, jobs = [], slurm.jobs
+
+    def recorded(since, until):
+        asked.append((since, until))
+        return jobs(since, until)
+
+    monkeypatch.setattr(slurm, "jobs", recorded)
+    return asked
 
 
-def test_reading_twice_changes_nothing(project):
-    slurm = gateway(job(), job(user="lee", start=kst(2026, 3, 1, 23), hours=3), job(hours=None))
+def read_all(slurm, **options):
+    reports = [ingest(slurm, **options)]
+    options.pop("since", None)
+    while not reports[-1].caught_up:
+        reports.append(ingest(slurm, **options))
+    return reports
+
+
+def adjoin(windows):
+    return all(until == start for (_, until), (start, _) in itertools.pairwise(windows))
+
+
+# --- What is new ---
+
+
+def test_a_first_run_starts_before_the_first_project_and_leaves_no_gap(project, monkeypatch):
+    slurm = gateway()
+    asked = windows_read(slurm, monkeypatch)
+    assert ingest(slurm, at=NOON).caught_up
+    assert (asked[0][0], asked[-1][1]) == (kst(2026, 2, 28), NOON)
+    assert adjoin(asked)
+
+
+def test_an_ordinary_run_overlaps_the_last_one_a_little(project, monkeypatch):
+    slurm = gateway()
     ingest(slurm, at=NOON)
-    before, jobs = usage(), list(Job.objects.values())
-    report = ingest(slurm, at=NOON, since=kst(2026, 3, 1))
-    assert (report.rows, report.changed, report.days) == (4, 0, 0)
-    assert (usage(), list(Job.objects.values())) == (before, jobs)
+    asked = windows_read(slurm, monkeypatch)
+    later = NOON + timedelta(seconds=10)
+    ingest(slurm, at=later)
+    assert asked == [(NOON - timedelta(minutes=10), later)]
 
 
-def test_a_running_job_counts_up_to_now_and_is_marked_provisional(project):
-    slurm = gateway(job(start=START, hours=None, gpus=4))
-    ingest(slurm, at=START + HOUR)
-    assert UsageDay.objects.get().provisional
-    ingest(slurm, at=START + 2 * HOUR)
-    assert UsageDay.objects.get().gpu_seconds == 4 * 7200
+def test_windows_are_as_long_as_history_is_thin(project, monkeypatch):
+    """Rows of a window are what sacct holds in memory: about AIM of them, however dense the history is."""
+    monkeypatch.setattr(windows, "AIM", 20)
+    busy, end = NOON + timedelta(days=30), NOON + timedelta(days=50)
+    running = [job(hours=None, start=NOON + HOUR) for _ in range(5)]
+    slurm = gateway(*running, *(job(start=busy + n * HOUR, hours=0.5) for n in range(470)))
+    ingest(gateway(), at=NOON)
+    asked = windows_read(slurm, monkeypatch)
+    assert ingest(slurm, at=end, most=None).caught_up
+    assert Job.objects.count() == 475
+    forward = asked[: 1 + next(n for n, (_, until) in enumerate(asked) if until == end)]
+    assert adjoin(forward)
+    assert max(until - start for start, until in forward) >= timedelta(days=1)
+    dense = [until - start for start, until in forward if busy + timedelta(days=5) < start]
+    assert max(dense) <= 16 * HOUR
+    # What was read before is known, and read again in windows of that many rows.
+    ended = Job.objects.filter(final=True).values_list("end", flat=True)
+    again = [sum(start < end <= until for end in ended) for start, until in asked[len(forward) :]]
+    assert max(again) <= 21
 
 
-def test_an_ended_job_moves_from_provisional_to_final(project):
-    running = job(start=START, hours=None, gpus=4)
-    slurm = gateway(running)
-    ingest(slurm, at=START + 2 * HOUR)
-    slurm.history = [replace(running, state="TIMEOUT", end=START + HOUR)]
-    ingest(slurm, at=START + 3 * HOUR)
-    row = UsageDay.objects.get()
-    assert (row.provisional, row.state, row.gpu_seconds) == (False, "TIMEOUT", 4 * 3600)
+def test_windows_become_no_shorter_than_they_must(project, monkeypatch):
+    """Jobs that run on for long are in every window: shorter ones would not have fewer of them."""
+    monkeypatch.setattr(windows, "AIM", 10)
+    slurm = gateway(*(job(hours=None, start=kst(2026, 3, 1)) for _ in range(50)))
+    asked = windows_read(slurm, monkeypatch)
+    read_all(slurm, at=NOON + timedelta(days=20))
+    assert len(asked) < 30
 
 
-def test_a_row_without_an_end_is_not_final_whatever_its_state(project):
-    """slurmdbd shows such rows while it catches up after an outage (slurm-facts section 5)."""
-    ingest(gateway(job(hours=None, state="COMPLETED")), at=NOON)
-    assert UsageDay.objects.get().provisional
+def test_a_long_catching_up_is_cut_into_runs(project, monkeypatch):
+    """The worker goes on with its other duties in between."""
+    monkeypatch.setattr(windows, "AIM", 40)
+    ingest(gateway(), at=NOON)
+    at = NOON + timedelta(days=30)
+    slurm = gateway(*(job(start=NOON + n * HOUR, hours=0.5) for n in range(700)))
+    asked = windows_read(slurm, monkeypatch)
+    reports = [ingest(slurm, at=at, most=100)]
+    while not reports[-1].caught_up:
+        reports.append(ingest(slurm, at=at, most=100))
+    assert len(reports) >= 6
+    assert all(report.rows < 400 for report in reports)
+    assert Job.objects.count() == 700
+    assert asked[0][0] == NOON - timedelta(minutes=10)
+    assert ingest(slurm, at=at, since=NOON, most=None).caught_up
 
 
-def test_every_run_of_a_requeued_job_counts(project):
-    first = job(start=START, hours=1, state="REQUEUED")
-    second = job(start=START + 2 * HOUR, hours=1, job_id=first.job_id, display_id=first.display_id)
-    ingest(gateway(first, second), at=kst(2026, 3, 2, 20))
-    assert days() == {(2, "kim", "REQUEUED"): 7200, (2, "kim", "COMPLETED"): 7200}
+def test_the_next_window_is_read_while_the_last_one_is_stored(project, monkeypatch):
+    slurm = gateway(job())
+    asked, store, seen = windows_read(slurm, monkeypatch), ingest_module.store_rows, []
+
+    def waits_for_the_next(rows, **options):
+        until = time.monotonic() + 20
+        while not (ahead := asked[-1][0] > START) and time.monotonic() < until:
+            time.sleep(0.01)
+        seen.append(ahead)
+        return store(rows, **options)
+
+    monkeypatch.setattr(ingest_module, "store_rows", waits_for_the_next)
+    ingest(slurm, at=NOON + timedelta(days=1))
+    assert seen[0]
 
 
-def test_a_job_cancelled_before_it_started_is_known_and_charged_nothing(project):
-    cancelled = job(start=None, state="CANCELLED", gpus=0)
-    ingest(gateway(replace(cancelled, end=START)), at=NOON)
-    assert Job.objects.get().state == "CANCELLED"
-    assert not UsageDay.objects.exists()
-
-
-def test_jobs_without_gpus_are_counted_as_jobs(project):
-    ingest(gateway(job(gpus=0, kind="")), at=NOON)
-    row = UsageDay.objects.get()
-    assert (row.gpu_seconds, row.jobs) == (0, 1)
-
-
-def test_jobs_of_accounts_that_are_not_ours_are_kept_without_a_project():
-    ingest(gateway(job(account="physics")), at=NOON)
-    assert UsageDay.objects.get().account is None
-
-
-def test_a_correction_at_slurm_replaces_what_was_known(project):
-    first = job(start=kst(2026, 3, 1, 23), hours=2, gpus=2)
-    slurm = gateway(first)
-    ingest(slurm, at=NOON)
-    slurm.history = [replace(first, user="lee", end=first.end + HOUR)]
-    ingest(slurm, at=NOON + HOUR)
-    assert days() == {(1, "lee", "COMPLETED"): 7200, (2, "lee", "COMPLETED"): 4 * 3600}
-
-
-def test_a_row_that_vanished_at_slurm_keeps_its_usage(project):
-    slurm = gateway(job(), job(hours=None, user="lee"))
-    ingest(slurm, at=NOON)
-    before = usage()
-    slurm.history = []
-    ingest(slurm, at=NOON + HOUR)
-    assert usage() == before
-
-
-# --- What would make a finished job cheaper waits for the operator ---
-
-
-def test_fewer_seconds_for_a_finished_job_are_held(project):
-    finished = job(hours=3)
-    slurm = gateway(finished)
-    ingest(slurm, at=NOON + 3 * HOUR)
-    before = usage()
-    slurm.history = [replace(finished, end=finished.start + HOUR)]
-    report = ingest(slurm, at=NOON + 4 * HOUR)
-    assert (report.held, report.changed, usage()) == (1, 0, before)
-    assert Job.objects.get().held_at == NOON + 4 * HOUR
-    assert ingest(slurm, at=NOON + 5 * HOUR).held == 0
-
-
-def test_the_operator_takes_over_what_slurm_says(project):
-    finished = job(hours=3, gpus=2)
-    slurm = gateway(finished)
-    ingest(slurm, at=NOON + 3 * HOUR)
-    slurm.history = [replace(finished, end=finished.start + HOUR, state="FAILED")]
-    ingest(slurm, at=NOON + 4 * HOUR)
-    operator = UserFactory(roles=["operator"])
-    job_accept_held(job=Job.objects.get(), by=operator, at=NOON + 5 * HOUR)
-    assert days() == {(2, "kim", "FAILED"): 7200}
-    assert project.grants.get().lines.get().charged_gpu_seconds == 7200
-    event = Event.objects.get(action="job.corrected")
-    assert (event.by, event.data["before"], event.data["after"]) == (operator, 6 * 3600, 7200)
-    assert ingest(slurm, at=NOON + 6 * HOUR).held == 0
-
-
-def test_a_held_row_is_let_go_when_slurm_says_the_old_again(project):
-    finished = job(hours=3)
-    slurm = gateway(finished)
-    ingest(slurm, at=NOON + 3 * HOUR)
-    slurm.history = [replace(finished, end=finished.start + HOUR)]
-    ingest(slurm, at=NOON + 4 * HOUR)
-    slurm.history = [finished]
+def test_a_clock_that_ran_ahead_leaves_no_gap_when_it_is_set_right(project, monkeypatch):
+    slurm = gateway()
     ingest(slurm, at=NOON + 5 * HOUR)
-    assert Job.objects.get().held is None
+    asked = windows_read(slurm, monkeypatch)
+    ingest(slurm, at=NOON)
+    assert asked[0] == (NOON - timedelta(minutes=10), NOON)
+    assert IngestMark.current().read_until == NOON
 
 
-# --- Poison ---
-
-
-def test_a_row_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(project):
-    report = ingest(gateway(UnreadableRow("a\0b|c", "too few columns"), job()), at=NOON)
-    assert report.unreadable == 1
-    row = UnreadableJobRow.objects.get()
-    assert (row.text, row.reason) == ("a\N{REPLACEMENT CHARACTER}b|c", "too few columns")
-    assert UsageDay.objects.count() == 1
-    assert ingest(gateway(UnreadableRow("a\0b|c", "too few columns")), at=NOON + HOUR).unreadable == 0
+# --- What may have changed ---
 
 
 @pytest.mark.parametrize(
-    "poison",
-    [{"user": "a\0b"}, {"account": "x" * 300}, {"gpus": 2**40}, {"db_index": 10**30}],
-    ids=lambda poison: next(iter(poison)),
+    ("later", "depth"),
+    [
+        (timedelta(hours=1), timedelta(days=2)),
+        (timedelta(days=1), timedelta(days=14)),
+        (timedelta(days=7), timedelta(days=62)),
+    ],
 )
-def test_a_row_that_the_database_refuses_is_put_aside_and_the_rest_goes_on(project, poison):
-    report = ingest(gateway(job(), replace(job(), **poison), job(user="lee")), at=NOON)
-    assert (report.unreadable, report.changed) == (1, 2)
-    assert {row.user_name for row in UsageDay.objects.all()} == {"kim", "lee"}
-    assert UnreadableJobRow.objects.get().reason
+def test_the_longer_ago_the_less_often_history_is_read_again(monkeypatch, later, depth):
+    ProjectFactory(created_at=kst(2025, 3, 1))
+    slurm = gateway()
+    read_all(slurm, at=NOON)
+    asked = windows_read(slurm, monkeypatch)
+    at = NOON + later
+    read_all(slurm, at=at)
+    forward = next(n for n, (_, until) in enumerate(asked) if until == at)
+    assert asked[0][0] == NOON - timedelta(minutes=10)
+    again = asked[forward + 1 :]
+    assert (again[0][0], again[-1][1]) == (at - depth, asked[0][0])
+    assert adjoin(asked[: forward + 1]) and adjoin(again)
+    asked.clear()
+    ingest(slurm, at=at + timedelta(seconds=10))
+    assert len(asked) == 1
 
 
-# --- Windows, interruptions ---
+def test_reading_again_goes_on_where_it_was_interrupted(project, monkeypatch):
+    """Some of it at a time, what is new always first; and nothing is forgotten that became due meanwhile."""
+    at = NOON + timedelta(days=14)
+    rows = [job(start=NOON + n * HOUR, hours=0.5) for n in range(14 * 24 - 2)]
+    slurm = gateway(*rows)
+    read_all(slurm, at=at)
+    monkeypatch.setattr(windows, "AIM", 20)
+    slurm.history = [replace(row, state="FAILED") for row in rows]
+    at += HOUR
+    changed, broken = 0, 0
+    jobs = slurm.jobs
+    while True:
+        asked = []
 
+        def breaks_off(since, until, asked=asked):
+            asked.append((since, until))
+            if len(asked) > 4:
+                raise SlurmUnavailable("sacct did not end in time")
+            return jobs(since, until)
 
-def test_a_first_run_starts_before_the_first_project(project):
-    windows, caught_up = plan_windows(IngestMark.current(), NOON)
-    assert windows[0][0] == kst(2026, 2, 28)
-    assert caught_up and windows[-1][1] == NOON
-    assert all(until == start for (_, until), (start, _) in itertools.pairwise(windows))
-
-
-def test_an_ordinary_run_overlaps_the_last_one_a_little_and_every_hour_more():
-    mark = IngestMark(read_until=NOON, last_run_at=NOON)
-    later = NOON + timedelta(seconds=10)
-    assert plan_windows(mark, later) == ([(NOON - timedelta(minutes=10), later)], True)
-    assert plan_windows(mark, NOON + HOUR)[0][0][0] == NOON - timedelta(days=2)
-    assert plan_windows(mark, NOON + timedelta(days=1))[0][0][0] == NOON - timedelta(days=14)
-
-
-def test_catching_up_takes_a_month_a_run_and_leaves_no_gap(project):
-    """A year away from the cluster: the worker goes on with its other duties in between."""
-    ingest(gateway(), at=NOON)
-    old = job(start=NOON + 20 * HOUR)
-    at = NOON + timedelta(days=100)
-    slurm = gateway(old, job(start=at - 2 * HOUR))
-    reports = []
-    while not reports or not reports[-1].caught_up:
-        reports.append(ingest(slurm, at=at))
-    assert 3 <= len(reports) <= 8
-    assert UsageDay.objects.count() == 2
+        monkeypatch.setattr(slurm, "jobs", breaks_off)
+        at += timedelta(seconds=10)
+        try:
+            done = ingest(slurm, at=at, since=None if changed else NOON).caught_up
+        except SlurmUnavailable:
+            broken, done = broken + 1, False
+        assert asked[0][0] >= at - 2 * HOUR
+        changed = Job.objects.filter(state="FAILED").count()
+        if done:
+            break
+    assert broken > 3
+    assert changed == len(rows)
 
 
 def test_an_earlier_start_reads_again_without_moving_the_mark_back(project):
@@ -232,11 +220,20 @@ def test_an_earlier_start_reads_again_without_moving_the_mark_back(project):
     ingest(slurm, at=NOON + timedelta(seconds=10))
     assert not UsageDay.objects.exists()
     at = NOON + timedelta(seconds=20)
-    since = kst(2026, 1, 1)
-    while not (report := ingest(slurm, at=at, since=since)).caught_up:
-        since = since + timedelta(days=31)
-    assert report.read_until == at
+    assert read_all(slurm, at=at, since=kst(2026, 1, 1))[-1].read_until == at
     assert UsageDay.objects.get().day == date(2026, 1, 5)
+
+
+def test_sealed_days_are_not_read_again(project, monkeypatch):
+    slurm = gateway()
+    ingest(slurm, at=NOON)
+    IngestMark.objects.update(sealed_before=date(2026, 3, 1))
+    asked = windows_read(slurm, monkeypatch)
+    read_all(slurm, at=NOON + HOUR, since=kst(2026, 1, 1))
+    assert min(start for start, _ in asked) == kst(2026, 3, 1)
+
+
+# --- Interruptions ---
 
 
 def test_slurm_not_answering_is_noted_and_leaves_the_mark(project, told):
@@ -256,22 +253,38 @@ def test_slurm_not_answering_is_noted_and_leaves_the_mark(project, told):
 
 
 def test_an_interruption_keeps_what_was_stored_and_the_next_run_reads_the_rest(project, monkeypatch):
-    rows = [job(user=f"user{n}") for n in range(5)]
+    rows = [job(user=f"user{n}", start=kst(2026, 3, 1) + n * HOUR) for n in range(5)]
     slurm = gateway(*rows)
+    jobs = slurm.jobs
 
     def breaks_off(since, until):
-        yield from rows[:3]
-        raise SlurmUnavailable("sacct did not end in time")
+        if since >= kst(2026, 3, 1, 2):
+            raise SlurmUnavailable("sacct did not end in time")
+        return jobs(since, until)
 
-    monkeypatch.setattr(ingest_module, "CHUNK", 2)
+    monkeypatch.setattr(windows, "LONGEST", HOUR)
     with monkeypatch.context() as interrupted, pytest.raises(SlurmUnavailable):
         interrupted.setattr(slurm, "jobs", breaks_off)
         ingest(slurm, at=NOON)
-    assert Job.objects.count() == UsageDay.objects.count() == 2
-    assert IngestMark.current().read_until is None
-    ingest(slurm, at=NOON)
+    assert Job.objects.count() == 2
+    assert IngestMark.current().read_until == kst(2026, 3, 1, 2)
+    read_all(slurm, at=NOON)
     assert Job.objects.count() == UsageDay.objects.count() == 5
     assert project.grants.get().lines.get().charged_gpu_seconds == 5 * 7200
+
+
+def test_rows_that_cannot_be_stored_leave_the_mark_where_it_was(project, monkeypatch):
+    slurm = gateway(job())
+
+    def fails(rows, **kwargs):
+        raise OperationalError("the database is gone")
+
+    with monkeypatch.context() as interrupted, pytest.raises(OperationalError):
+        interrupted.setattr(ingest_module, "store_rows", fails)
+        ingest(slurm, at=NOON)
+    read_until = IngestMark.current().read_until
+    assert read_until is None or read_until <= START + HOUR
+    assert ingest(slurm, at=NOON).changed == 1
 
 
 def test_a_row_that_stayed_open_is_looked_for_where_it_began(project):
@@ -280,30 +293,65 @@ def test_a_row_that_stayed_open_is_looked_for_where_it_began(project):
     slurm = gateway(running)
     ingest(slurm, at=NOON)
     slurm.history = []
-    at = NOON + timedelta(days=20)
-    while not ingest(slurm, at=at).caught_up:
-        pass
-    slurm.history = [replace(running, state="COMPLETED", end=START + HOUR)]
-    ingest(slurm, at=at + HOUR)
-    assert days() == {(2, "kim", "COMPLETED"): 3600}
+    at = NOON + timedelta(days=70)
+    read_all(slurm, at=at)
+    slurm.history = [replace(running, state="COMPLETED", end=START + HOUR), job(start=START, user="lee", hours=2)]
+    read_all(slurm, at=at + HOUR)
+    assert Job.objects.get().final
+    assert UsageDay.objects.get().gpu_seconds == 3600
 
 
-def test_any_pieces_in_any_order_give_the_same_usage(project):
-    rows = [job(start=START + n * 5 * HOUR, hours=7, gpus=n, user=f"user{n % 3}") for n in range(12)]
-    at = START + timedelta(days=5)
-    store_rows(rows, at=at)
-    expected = usage()
-    UsageDay.objects.all().delete()
-    Job.objects.all().delete()
-    for piece in (rows[8:], rows[3:9], rows[:4], rows[2:6]):
-        store_rows(reversed(piece), at=at)
-    assert usage() == expected
+# --- Jobs whose end was lost ---
+
+
+def test_a_job_that_slurmctld_knows_nothing_of_is_noted_until_it_has_ended(project, told):
+    lost, runs, young = job(hours=None), job(hours=None), job(hours=None, start=NOON - timedelta(minutes=3))
+    slurm = gateway(lost, runs, young)
+    slurm.running = [waiting(job_id=runs.job_id, state="RUNNING")]
+    ingest(slurm, at=NOON)
+    assert Job.objects.get(runaway_since__isnull=False).job_id == lost.job_id
+    assert Job.objects.get(job_id=lost.job_id).runaway_since == NOON
+    slurm.history = [replace(lost, state="FAILED", end=NOON), runs, young]
+    ingest(slurm, at=NOON + timedelta(seconds=10))
+    assert not Job.objects.filter(runaway_since__isnull=False).exists()
+
+
+def test_a_job_that_is_seen_again_was_no_runaway(project):
+    running = job(hours=None)
+    slurm = gateway(running)
+    ingest(slurm, at=NOON)
+    slurm.running = [waiting(job_id=running.job_id, state="SUSPENDED")]
+    read_all(slurm, at=NOON + HOUR)
+    assert Job.objects.get().runaway_since is None
+
+
+def test_an_old_row_of_an_id_that_is_used_again_is_a_runaway(project):
+    old = job(hours=None)
+    new = job(hours=None, start=START + HOUR, job_id=old.job_id)
+    slurm = gateway(new, old)
+    slurm.running = [waiting(job_id=old.job_id, state="RUNNING")]
+    ingest(slurm, at=NOON)
+    assert Job.objects.get(runaway_since__isnull=False).start == START
+
+
+def test_a_controller_that_does_not_answer_makes_no_runaways(project, monkeypatch):
+    slurm = gateway(job(hours=None))
+
+    def is_down():
+        raise SlurmUnavailable("squeue ended with exit code 1")
+
+    monkeypatch.setattr(slurm, "queue", is_down)
+    assert ingest(slurm, at=NOON).caught_up
+    assert Job.objects.get().runaway_since is None
+
+
+# --- One at a time ---
 
 
 @pytest.mark.django_db(transaction=True)
 def test_only_one_ingests_at_a_time():
     with connections["default"].copy().cursor() as other:
-        other.execute("SELECT pg_advisory_lock(hashtext('accounting.ingest'))")
+        other.execute("SELECT pg_advisory_lock(hashtext('accounting.history.ingest'))")
         report = ingest(gateway(job()), at=NOON)
         other.execute("SELECT pg_advisory_unlock_all()")
         other.connection.close()
@@ -330,8 +378,3 @@ def test_seconds_that_pass_are_told_once_a_minute(project, told):
     for seconds in range(0, 121, 10):
         ingest(slurm, at=NOON + timedelta(seconds=seconds))
     assert len([topics for topics, _ in told if topics == ["project:p26001"]]) == 3
-
-
-def test_lines_are_charged_as_usage_is_stored(project):
-    ingest(gateway(job(hours=2, gpus=4)), at=NOON)
-    assert project.grants.get().lines.get().charged_gpu_seconds == 8 * 3600

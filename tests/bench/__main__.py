@@ -9,6 +9,7 @@ PARTS = {
     "portal": "approval to in force, job to dashboard, Event to browser",
     "plan": "what should stand in Slurm, for 601 leaves and 4,801 people, and for ten times as many",
     "apply": "200 new projects with five people each, on a real Slurm",
+    "ingest": "a year of a million jobs read from slurmdbd, and what a tick and a rebuild cost after it",
 }
 
 
