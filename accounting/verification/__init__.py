@@ -1,0 +1,1 @@
+"""Our sums held against Slurm's own, and what explains a difference."""
