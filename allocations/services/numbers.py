@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
-from django.db.models import IntegerField, Max
+from django.db.models import IntegerField, Max, QuerySet
 from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 
@@ -14,23 +15,23 @@ from allocations.models import Application, Project
 
 def application_number(at: datetime) -> str:
     """`2026-0001`, the next of the year."""
-    _one_at_a_time("application number")
-    prefix = f"{_year(at)}-"
-    numbered = Application.objects.filter(number__startswith=prefix)
-    last = numbered.aggregate(last=Max(Cast(Substr("number", len(prefix) + 1), IntegerField())))["last"]
-    return f"{prefix}{(last or 0) + 1:04d}"
+    return next_number(Application.objects.all(), "number", f"{year_of(at)}-", digits=4)
 
 
 def project_code(at: datetime) -> str:
     """`p26001`, the next of the year: also the project's account in Slurm."""
-    _one_at_a_time("project code")
-    prefix = f"p{_year(at) % 100:02d}"
-    coded = Project.objects.filter(code__startswith=prefix)
-    last = coded.aggregate(last=Max(Cast(Substr("code", len(prefix) + 1), IntegerField())))["last"]
-    return f"{prefix}{(last or 0) + 1:03d}"
+    return next_number(Project.objects.all(), "code", f"p{year_of(at) % 100:02d}", digits=3)
 
 
-def _year(at: datetime) -> int:
+def next_number(rows: QuerySet[Any], field: str, prefix: str, *, digits: int) -> str:
+    """The prefix with the number after the highest that a row bears with it."""
+    _one_at_a_time(f"{rows.model._meta.label} {field}")
+    numbered = rows.filter(**{f"{field}__startswith": prefix})
+    last = numbered.aggregate(last=Max(Cast(Substr(field, len(prefix) + 1), IntegerField())))["last"]
+    return f"{prefix}{(last or 0) + 1:0{digits}d}"
+
+
+def year_of(at: datetime) -> int:
     return timezone.localtime(at, timezone.get_default_timezone()).year
 
 
