@@ -1,18 +1,13 @@
-"""For operators: job rows as Slurm gave them, what could not be read, and what is held for a decision."""
+"""To look up: job rows as Slurm gave them. What needs a decision is decided on the operator's pages."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounting.models import IngestMark, Job, UnreadableJobRow, Verification
-from accounting.store import job_accept_held
-from portal.people.models import User
-from portal.people.permissions import Permission
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -34,7 +29,7 @@ class HeldFilter(admin.SimpleListFilter):
         return [("yes", str(_("Yes")))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(held__isnull=False) if self.value() else queryset
+        return queryset.filter(held_at__isnull=False) if self.value() else queryset
 
 
 @admin.register(Job)
@@ -42,16 +37,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_display = ["display_id", "account", "user", "state", "gpus", "start", "end", "held_at"]
     list_filter = [HeldFilter, "state"]
     search_fields = ["display_id", "account", "user"]
-    actions = ["accept_held"]
     show_full_result_count = False
-
-    @admin.action(description=_("Take over what Slurm says now"), permissions=["view"])
-    def accept_held(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        user = request.user
-        if not (isinstance(user, User) and user.can(Permission.OPERATIONS_CHANGE)):
-            raise PermissionDenied
-        for job in queryset.filter(held__isnull=False):
-            job_accept_held(job=job, by=user, at=timezone.now())
 
 
 @admin.register(UnreadableJobRow)

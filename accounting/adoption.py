@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from accounting.balance import recharge
 from accounting.center import RECENT
-from accounting.models import Counter, QueueJob, UsageDay
+from accounting.models import Counter, QueueJob, UsageDay, UsageMonth
 from accounting.usage import day_of
 from allocations.models import Account
 
@@ -23,6 +23,7 @@ def usage_claim(account: Account) -> int:
     Returns how many rows that are. Use from before the first grant is charged to none.
     """
     rows = UsageDay.objects.filter(account_name=account.name, account=None).update(account=account)
+    UsageMonth.objects.filter(account_name=account.name, account=None).update(account=account)
     recharge([account.name])
     return rows
 
@@ -35,6 +36,7 @@ def usage_release(account: Account) -> int:
     """
     Counter.objects.filter(account=account).delete()
     QueueJob.objects.filter(account=account).delete()
+    UsageMonth.objects.filter(account=account).update(account=None)
     return UsageDay.objects.filter(account=account).update(account=None)
 
 

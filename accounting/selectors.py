@@ -16,8 +16,10 @@ from accounting.attribution import Line
 from accounting.balance import Balance, Standing, account_balance, lines_of, total_balance
 from accounting.charts import course_figure
 from accounting.course import Course
-from accounting.models import IngestMark, Job, QueueJob, UsageDay, Verification
+from accounting.history.held import rows_in_question
+from accounting.models import IngestMark, Job, QueueJob, Refund, UsageDay, Verification
 from accounting.usage import day_of
+from accounting.verification.disputes import clear_until
 from accounting.words import ReasonWords, is_about_a_limit, limit_words
 from allocations.budget import SECONDS_A_MINUTE
 from allocations.models import Account, Membership, Project
@@ -34,7 +36,7 @@ STALE = timedelta(minutes=10)
 class Freshness:
     """When figures were last read from Slurm, and up to when they were found equal to Slurm's own.
 
-    `disputed`: the last comparison found a difference in one of the project's accounts.
+    `disputed`: a difference from Slurm's figures in one of the project's accounts is not explained.
     """
 
     read_until: datetime | None
@@ -74,6 +76,8 @@ class MemberUse:
 
 @dataclass(frozen=True, slots=True)
 class ProjectUsage:
+    """What the usage part of a project's page shows. `in_question`: jobs whose row the center has to clarify."""
+
     project: Project
     at: datetime
     pools: list[PoolUse]
@@ -85,6 +89,7 @@ class ProjectUsage:
     more_queued: bool
     jobs: list[Job]
     freshness: Freshness
+    in_question: int
     capped: frozenset[tuple[int, str]]
 
     def limit_reason(self, job: QueueJob) -> ReasonWords | None:
@@ -119,8 +124,8 @@ def projects_with_figures(user: User) -> QuerySet[Project]:
         .annotate(
             figures_read_until=Subquery(mark.values("read_until")[:1]),
             figures_run_at=Subquery(mark.values("last_run_at")[:1]),
-            verified_until=Subquery(last.values("period_end")[:1]),
-            verified_differences=Subquery(last.values("differences")[:1]),
+            covered_until=Subquery(last.values("covered_until")[:1]),
+            disputed=Subquery(last.values("disputed")[:1]),
         )
     )
 
@@ -162,6 +167,7 @@ def project_usage(
         more_queued=len(queue) > MOST_QUEUED,
         jobs=list(_finished_jobs([account.name for account in accounts])),
         freshness=_freshness(project, {account.name for account in accounts}, at),
+        in_question=rows_in_question([account.name for account in accounts]),
         capped=_capped(accounts, members),
     )
 
@@ -192,6 +198,7 @@ def lines_of_grants(grants: Iterable[GrantRow]) -> dict[int, list[Line]]:
                     part.line.charged_gpu_seconds,
                     part.suspended,
                     part.covered_gpu_seconds,
+                    part.refunded_gpu_seconds,
                 )
             )
     return dict(lines)
@@ -252,7 +259,7 @@ def _course(balance: Balance, use: Iterable[_Use], at: datetime) -> Course:
     by_day: defaultdict[date, int] = defaultdict(int)
     for row in use:
         by_day[row.day] += row.gpu_seconds
-    return Course(balance.starts_at, balance.ends_at, balance.granted, by_day, at)
+    return Course(balance.starts_at, balance.ends_at, balance.entitlement, by_day, at)
 
 
 def _member_use(
@@ -279,7 +286,11 @@ def _member_use(
 
 
 def _finished_jobs(accounts: Sequence[str]) -> QuerySet[Job]:
-    return Job.objects.filter(account__in=accounts, final=True).order_by("-end", "-pk")[:MOST_JOBS]
+    """With the refund that stands or was declined, if any (`refund_status`, `refunded`)."""
+    of_job = Refund.objects.filter(job=OuterRef("pk")).exclude(status=Refund.Status.WITHDRAWN).order_by("-pk")
+    refund = {"refund_status": of_job.values("status")[:1], "refunded": of_job.values("refunded_gpu_seconds")[:1]}
+    jobs = Job.objects.filter(account__in=accounts, final=True)
+    return jobs.annotate(**{name: Subquery(rows) for name, rows in refund.items()}).order_by("-end", "-pk")[:MOST_JOBS]
 
 
 def _accounts_with_counters() -> QuerySet[Account]:
@@ -302,11 +313,11 @@ def _balance(account: Account, lines: Sequence[Line], at: datetime) -> Balance |
 
 def _freshness(project: Project, accounts: set[str], at: datetime) -> Freshness:
     run_at = getattr(project, "figures_run_at", None)
-    differences = getattr(project, "verified_differences", None) or []
+    disputed = getattr(project, "disputed", None) or []
     return Freshness(
         read_until=getattr(project, "figures_read_until", None),
         run_at=run_at,
         stale=run_at is None or at - run_at > STALE,
-        verified_until=getattr(project, "verified_until", None),
-        disputed=any(row["account"] in accounts for row in differences),
+        verified_until=clear_until(getattr(project, "covered_until", None), disputed, accounts),
+        disputed=any(row["account"] in accounts for row in disputed),
     )

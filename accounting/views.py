@@ -13,6 +13,7 @@ from accounting.export import usage_csv
 from accounting.leavers import leavers
 from accounting.selectors import lines_by_pool, lines_of_grants, project_usage, projects_with_figures
 from allocations.models import Project
+from allocations.permissions import can_with_project
 from allocations.selectors.projects import members_of, project_frame
 from allocations.views.base import SignedInRequest, requires, signed_in
 from portal.people.permissions import Permission
@@ -42,7 +43,8 @@ def project_usage_part(request: SignedInRequest, code: str) -> HttpResponse:
     """The sections of the page that follow the cluster, for a page that is open."""
     project = get_object_or_404(projects_with_figures(request.user), code=code)
     usage = project_usage(project, lines=lines_by_pool(project), members=members_of(project), at=timezone.now())
-    context = {"project": project, "usage": usage, "leavers": leavers(usage, request.user)}
+    may_manage = can_with_project(request.user, Permission.PROJECT_MANAGE, project)
+    context = {"project": project, "usage": usage, "leavers": leavers(usage, request.user), "may_manage": may_manage}
     return render(request, "accounting/parts/refresh.html", context)
 
 

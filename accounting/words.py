@@ -34,7 +34,7 @@ STATES: dict[str, StateWords] = {
     "NODE_FAIL": StateWords("danger", _("Node failed")),
     "BOOT_FAIL": StateWords("danger", _("Node did not start")),
     "LAUNCH_FAILED": StateWords("danger", _("Could not be started")),
-    "RECONFIG_FAIL": StateWords("danger", _("Could not be started")),
+    "RECONFIG_FAIL": StateWords("danger", _("Node could not be reconfigured")),
     "PREEMPTED": StateWords("warning", _("Made way for another job")),
     "REQUEUED": StateWords("neutral", _("Put back into the queue")),
     "RESIZING": StateWords("neutral", _("Changed its size")),

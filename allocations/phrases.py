@@ -142,6 +142,8 @@ PHRASES = {
     "account.refilled": _("%(account)s has hours again"),
     "project.stop_ordered": _("Jobs of %(who)s are being ended: %(reason)s"),
     "project.jobs_stopped": _("Jobs of %(who)s have ended"),
+    # refunds and adjustments
+    "grant.adjusted": _("Grant adjusted by %(gpu_hours)s GPU-hours of %(pool)s: %(reason)s"),
     # adoption: accounts that stood in Slurm before the portal
     "account.linked": _("Slurm account %(account)s linked to %(code)s"),
     "account.unlinked": _("Slurm account %(account)s no longer linked to %(code)s"),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from accounting import balance, counters, exhaustion, ingest, live_queue, settlement, verify
+from accounting import balance, counters, exhaustion, live_queue, settlement
+from accounting.history import ingest, retention
+from accounting.ledger_check import run as ledger_check
 from accounting.models import QueueJob
+from accounting.refunds import follow, rule
+from accounting.statements import closing
+from accounting.verification import verify
 from allocations.models import Cluster, Pool
 from allocations.provisioning import names
 from allocations.provisioning.sync import synchronise
@@ -67,7 +73,13 @@ def tasks() -> tuple[Task | Chore, ...]:
         Task("usage", settings.WORKER_INGEST_SECONDS, ingest_usage),
         Task("counters", 30, hold_counters),
         Chore("settlement", 60, settle_grants),
+        Chore("retention", 24 * 3600, drop_old_rows),
+        Chore("refunds", 60, refund_jobs),
+        Chore("refunds of all jobs", 86_400, refund_all_jobs),
+        Chore("statements", 600, close_months),
         Task("verification", 300, verify_usage),
+        Chore("ledger check", 600, check_ledger),
+        Task("nightly verification", 600, verify_last_weeks),
         Task("all names", 3600, look_for_all_names),
         Task("capacity", 60, read_capacity),
         Task("configuration", 300, read_configuration),
@@ -131,8 +143,45 @@ def settle_grants() -> None:
     settlement.settle(timezone.now())
 
 
+def refund_jobs() -> None:
+    """Refunds whose job was corrected, and jobs that the rule refunds."""
+    at = timezone.now()
+    follow.follow(at)
+    rule.refund_by_rule(at)
+
+
+def refund_all_jobs() -> None:
+    """The same over every job that the rule concerns, however long ago it was read."""
+    rule.refund_by_rule(timezone.now(), thorough=True)
+
+
+def close_months() -> None:
+    """Statements of months that are over, read, verified and due."""
+    closing.close_due(timezone.now())
+
+
+def drop_old_rows() -> None:
+    """Job rows older than the center keeps; a day that is not read to its end yet waits for the next night."""
+    retention.retain_as_set(timezone.now())
+
+
+def check_ledger() -> None:
+    """Every sum that is kept, computed anew once a night."""
+    ledger_check.check_when_due(timezone.now())
+
+
 def verify_usage(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
-    verify.verify_day_so_far(gateway, at=timezone.now())
+    """Hold what is new against sreport; a long history in pieces. What is not summed up yet has its turn later."""
+    try:
+        return verify.verify_next(gateway, at=timezone.now()) is not None
+    except verify.NotSummedUp:
+        return False
+
+
+def verify_last_weeks(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    """Once a night, all of the last weeks again: rows may have come late."""
+    with suppress(verify.NotSummedUp):
+        verify.verify_nightly(gateway, at=timezone.now())
     return False
 
 

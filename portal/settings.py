@@ -198,6 +198,16 @@ SLURM_ROOT_ACCOUNT = env("SLURM_ROOT_ACCOUNT", default="paic")
 SLURM_ABSENT_REASON = env("SLURM_ABSENT_REASON", default="")
 WORKER_TICK_SECONDS = env.int("WORKER_TICK_SECONDS", default=5)
 WORKER_INGEST_SECONDS = env.int("WORKER_INGEST_SECONDS", default=10)
+# From this day of the next month on a month's statements are closed: until then late reports are waited for.
+STATEMENT_CLOSE_DAY = env.int("STATEMENT_CLOSE_DAY", default=5)
+if not 1 <= STATEMENT_CLOSE_DAY <= 28:
+    raise ImproperlyConfigured("STATEMENT_CLOSE_DAY must be a day from 1 to 28.")
+# How many days after its end a refund of a job may be asked for.
+REFUND_REQUEST_DAYS = env.int("REFUND_REQUEST_DAYS", default=30)
+# Job rows older than so many days are dropped every night, their usage per day stays sealed. None: never.
+USAGE_KEEP_DAYS = env.int("USAGE_KEEP_DAYS", default=None)
+if USAGE_KEEP_DAYS is not None and USAGE_KEEP_DAYS < 70:
+    raise ImproperlyConfigured("USAGE_KEEP_DAYS must be at least 70: what is younger is still read again.")
 # A worker under test kills itself at the named point of apply(); see allocations/provisioning/apply.py.
 CRASH_POINT = env("PORTAL_CRASH_POINT", default="")
 if CRASH_POINT and env.bool("PORTAL_PRODUCTION", default=False):

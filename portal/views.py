@@ -15,7 +15,7 @@ from allocations.selectors.applications import applications_of
 from allocations.selectors.calls import calls_listed
 from allocations.selectors.projects import projects_of
 from portal.desk import piles
-from portal.operations.state import needs
+from portal.operations.needs import needs
 from portal.people.models import User
 from portal.people.permissions import Permission
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 # "" is a visitor. Numbers are those that portal/demo/work.py gives, in the order in which it makes things:
 # calls 1 open, 2 firms, 3 starter, 4 large and closed, 5 being written; applications 1 granted, 2 in review, 3 before
 # the panel, 4 a draft, 5 to check, 6 returned, 7 to assess, 8 offered, 9 to 14 of the large call before the panel.
+THIS_MONTH = f"{datetime.now(ZoneInfo('Asia/Seoul')):%Y-%m}"
 STEPS = ["project", "need", "technical", "people", "firm", "data", "attachments", "submit"]
 TOUR: dict[str, list[str]] = {
     "": [
@@ -14,6 +18,8 @@ TOUR: dict[str, list[str]] = {
     "seoyeon@demo.postech.ac.kr": [
         "/", "/projects/", "/projects/p26001/", "/projects/p26001/members/", "/projects/p26001/members/2/cap/",
         "/projects/p26001/members/2/remove/", "/projects/p26001/start/",
+        "/projects/p26001/refunds/", "/projects/p26001/refunds/ask/",
+        "/projects/p26001/statements/", f"/projects/p26001/statements/{THIS_MONTH}/", "/projects/p26001/ledger/",
         "/projects/p26001/changes/", *[f"/projects/p26001/changes/new/{kind}/" for kind in
         ("supplement", "extension", "transfer", "return", "pi_change")], "/projects/p26001/renew/",
         "/applications/", "/applications/1/", "/applications/1/print/", "/applications/1/versions/",
@@ -44,6 +50,10 @@ TOUR: dict[str, list[str]] = {
         "/office/applications/", "/office/applications/5/", "/office/applications/9/reviewers/",
         "/office/reviewers/", "/operations/", "/operations/writing/", "/operations/repairs/", "/operations/drift/",
         "/operations/counters/", "/operations/people/", "/operations/accounts/", "/operations/overruns/",
+        "/operations/refunds/", "/operations/refunds/rule/", "/operations/refunds/maintenance/",
+        "/operations/adjustments/1/",
+        "/operations/verification/", "/operations/statements/",
+        *[f"/operations/rows/?show={kind}" for kind in ("held", "aside", "runaway", "sealed")],
         "/projects/p26001/", "/projects/p26001/grants/1/suspend/", "/projects/p26001/stop/", "/center/",
         "/demo/mailbox/", "/components/",
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django import template
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounting.balance import Balance
 from accounting.models import Job, QueueJob
+from accounting.refunds.request import oldest_end
 from accounting.selectors import ProjectUsage
 from accounting.usage import seconds
 from accounting.words import ReasonWords, reason_words, state_words
@@ -58,6 +59,12 @@ def charged(job: Job) -> int:
     return job.gpus * seconds(job.start, job.until) if job.start else 0
 
 
+@register.filter
+def may_be_refunded(job: Job, at: datetime) -> bool:
+    """Whether a refund may still be asked for, where none stands yet."""
+    return bool(charged(job)) and job.end is not None and job.end >= oldest_end(at)
+
+
 @register.simple_tag
 def state_badge(state: str) -> SafeString:
     return badge(*state_words(state))
@@ -90,3 +97,15 @@ def passed(balance: Balance, at: datetime) -> int:
 def exact_hours(gpu_seconds: int) -> str:
     """GPU-hours with two places throughout, for columns of small amounts."""
     return hours_text(gpu_seconds, 2)
+
+
+@register.filter
+def exact_hours_unit(gpu_seconds: int) -> str:
+    """The same with its unit, where somebody decides on the amount or is told of it."""
+    return _("%(hours)s GPU-hours") % {"hours": exact_hours(gpu_seconds)}
+
+
+@register.filter
+def in_words(states: Iterable[str]) -> str:
+    """How jobs end, each in plain words with Slurm's own."""
+    return ", ".join(f"{state_words(state).words} ({state})" for state in states)

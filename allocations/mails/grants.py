@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocations.models import Account, Grant, Membership, Project, Suspension
+from allocations.models import Account, Grant, GrantLine, LedgerEntry, Membership, Project, Suspension
 from allocations.texts import center_text
 from portal.people.models import User
 from portal.post.kinds import MailKind
@@ -16,6 +16,11 @@ def suspended(suspension: Suspension, *, jobs_stopped: bool) -> None:
 
 def resumed(grant: Grant) -> None:
     _tell(MailKind.DECISION, grant.project, "grant_resumed")
+
+
+def adjusted(line: GrantLine, entry: LedgerEntry) -> None:
+    amounts = {"entry": entry, "taken": -entry.gpu_seconds}
+    _tell(MailKind.DECISION, line.grant.project, "grant_adjusted", pool=line.pool, **amounts)
 
 
 def exhausted(account: Account) -> None:

@@ -74,6 +74,7 @@ class LineRow:
     asked: list[str]
     suspended: Sequence[tuple[datetime, datetime | None]] = ()
     covered_gpu_seconds: int = 0
+    refunded_gpu_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,8 @@ def _grant_rows(project: Project, accounts: dict[int, Account], cluster: Cluster
     for line in found.order_by("grant__starts_at", "pk"):
         account = accounts.get(line.pool_id)
         state = _line_standing(line, account, cluster, at)
-        row = LineRow(line, line.pool, line.granted, account, state, line.asked, line.suspended, line.covered)
+        amounts = {"covered_gpu_seconds": line.covered, "refunded_gpu_seconds": line.refunded}
+        row = LineRow(line, line.pool, line.granted, account, state, line.asked, line.suspended, **amounts)
         rows.setdefault(line.grant, []).append(row)
     return [_grant_row(grant, of_grant, at) for grant, of_grant in rows.items()]
 

@@ -1,7 +1,7 @@
 """Two months of jobs for the demo's running project, so that its dashboard shows what a dashboard is for.
 
-They are written into slurmdbd's database, where ingest finds them as it finds any job. slurmctld's live counter knows
-nothing of them, as after a move to a new cluster; the account's offset says so, and the limit follows.
+They are written into slurmdbd's database, where ingest finds them as it finds any job; what follows from them is in
+portal/demo/past.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ POOL_GPUS = 4
 FIRST_JOB_ID = 100_000
 # How jobs end, in the proportions of an ordinary group.
 STATES = ["COMPLETED"] * 16 + ["FAILED"] * 2 + ["TIMEOUT", "CANCELLED"]
+# Now and then a node fails under one: a number of jobs between two such.
+NODE_FAILS_EVERY = 40
 # Shares of the members in the group's jobs, GPUs per job, and hours per job.
 WEIGHTS = (2, 6, 4)
 GPUS = (1, 1, 2, 2, 4)
@@ -27,7 +29,7 @@ HOURS = (0.5, 1.5, 3, 4, 6, 9)
 
 
 def write_demo_history(stack: Stack, at: datetime) -> int:
-    """Create the accounts, write the jobs, and tell the portal what the counter lacks. Returns the number of jobs."""
+    """Create the accounts, write the jobs, and let the portal take them in. Returns the number of jobs."""
     if stack.sandbox is None:
         return 0
     for member in MEMBERS:
@@ -37,7 +39,7 @@ def write_demo_history(stack: Stack, at: datetime) -> int:
     written = write_history(stack.sandbox, jobs)
     # sreport reads what slurmdbd has summed up, and it sums up by itself only what is new.
     stack.sandbox.rollup(min(job.submit for job in jobs).replace(minute=0, second=0), at.replace(microsecond=0))
-    stack.manage("seed", "--rebase", ACCOUNT, "--by-seconds", str(-sum(_gpu_seconds(job) for job in jobs)))
+    stack.manage_inside("seed", "--past", ACCOUNT)
     return written
 
 
@@ -58,13 +60,9 @@ def demo_jobs(at: datetime) -> Iterator[HistoryJob]:
                 return
             free_at[:gpus] = [end] * gpus
             user = dice.choices(MEMBERS, WEIGHTS)[0]
-            state = dice.choice(STATES)
+            state = "NODE_FAIL" if job_id % NODE_FAILS_EVERY == NODE_FAILS_EVERY // 2 else dice.choice(STATES)
             yield HistoryJob(
                 job_id, ACCOUNT, user, submit, start, end, gpus=gpus, state=state, time_limit=12 * 60,
                 exit_code=1 if state == "FAILED" else 0,
             )  # fmt: skip
             job_id += 1
-
-
-def _gpu_seconds(job: HistoryJob) -> int:
-    return int((job.end - job.start).total_seconds()) * job.gpus if job.start and job.end else 0

@@ -45,6 +45,10 @@ OTHERS = [
     Login("manager@center.example", "남도윤", "Nam Doyun", "운영자", "operator", (Role.OPERATOR,)),
 ]
 
+# Of the job that the PI asks a refund for, and of the account whose counter knows nothing of the written history.
+REFUND_WORDS = "작업 중 노드가 응답하지 않아 학습이 중단되었습니다. 출력의 마지막 줄은 'NCCL watchdog timeout'이며 체크포인트가 남지 않았습니다."
+REBASE_REASON = "시연용 이력은 Slurm 누적 사용량에 없음 (demo history is not in Slurm's counter)"
+
 # What reviewers know, in the words that applications use.
 KEYWORDS = {
     "yuna": ["컴퓨터비전", "철강", "시각언어모델"],

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Max, Min, Q
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounting.models import Deviation, IngestMark, Verification
-from allocations.models import Account, Cluster, OperationRecord
+from accounting.models import IngestMark, Verification
+from allocations.models import Account, OperationRecord
 from allocations.provisioning.sentences import in_words
 from allocations.selectors.usernames import names_asked, names_without_login
-from allocations.services.drift import drifts_to_decide
+from portal.operations.needs import MAIL_PATIENCE, MAILS_LOOKED_BACK, needs_of, what_waits
 from portal.post.models import MOST_TRIES, Mail
 from portal.slurm.slips import SLIPS
 
 MOST_PLANNED = 50
 MOST_OPERATIONS = 30
-MAILS_LOOKED_BACK = timedelta(days=7)
-# The worker looks every minute: what is due for so long nobody has looked at.
-MAIL_PATIENCE = timedelta(minutes=15)
 LEVEL_BADGES = {"danger": "danger", "warning": "warning", "ok": "success"}
 
 
@@ -56,14 +52,6 @@ class MailState:
     last_sent_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A sentence, and the address where it is dealt with; empty where only the machine itself can be looked at."""
-
-    text: str
-    link: str
-
-
 def mail_state(at: datetime) -> MailState:
     """Of the last MAILS_LOOKED_BACK, and of everything that still waits. Two queries."""
     since = at - MAILS_LOOKED_BACK
@@ -79,13 +67,13 @@ def mail_state(at: datetime) -> MailState:
 
 
 def page_context(*, at: datetime) -> dict[str, Any]:
-    cluster = Cluster.objects.select_related("writing_changed_by").get(pk=Cluster.current().pk)
+    waiting = what_waits(at)
+    cluster = waiting.cluster
     found = [_finding(row) for row in cluster.findings]
     return {
         "cluster": cluster,
-        "needs": needs(at),
-        "drifts_waiting": drifts_to_decide(cluster).count(),
-        "alarms": Deviation.objects.alarms(at).count(),
+        "waiting": waiting,
+        "needs": needs_of(waiting, at),
         "names_waiting": names_asked().count() + names_without_login().count(),
         "attached": cluster.is_attached(at),
         "absent_reason": settings.SLURM_ABSENT_REASON and _(settings.SLURM_ABSENT_REASON),
@@ -102,73 +90,6 @@ def page_context(*, at: datetime) -> dict[str, Any]:
         "verification": Verification.objects.first(),
         "mails": mail_state(at),
     }
-
-
-def needs_operator(at: datetime) -> list[str]:
-    """What an operator has to look at now, a sentence each; empty where all is well."""
-    return [need.text for need in needs(at)]
-
-
-def needs(at: datetime) -> list[Need]:
-    """The same with the page on which it is dealt with, the most pressing first."""
-    cluster = Cluster.current()
-    refused = Account.objects.filter(state=Account.State.REFUSED).count()
-    dangers = sum(row["level"] == "danger" for row in cluster.findings)
-    waiting = cluster.pausing_waits and cluster.pausing_confirmed_at is None
-    mails = reverse("operations") + "#mails"
-    conditions = [
-        (not cluster.is_attached(at), _not_attached(), ""),
-        (
-            cluster.ahead_in_slurm is not None,
-            _("The database is older than what Slurm has seen of it: nothing is written until you have looked."),
-            reverse("operations_backup"),
-        ),
-        (
-            not cluster.writing_enabled and cluster.ahead_in_slurm is None,
-            _("Writing to Slurm is switched off: the portal only observes."),
-            reverse("operations_writing"),
-        ),
-        (dangers, _("Slurm does not enforce what budgets need."), reverse("operations") + "#findings"),
-        (refused, _("Slurm refused changes of accounts."), reverse("operations") + "#troubles"),
-        (waiting, _("A plan waits for your confirmation."), reverse("operations_pausing")),
-        (
-            drifts_to_decide(cluster).exists(),
-            _("Something was changed in Slurm outside the portal and waits for your decision."),
-            reverse("operations_drift"),
-        ),
-        (
-            Deviation.objects.alarms(at).exists(),
-            _("Slurm's usage counter and the ledger do not agree."),
-            reverse("operations_counters"),
-        ),
-        (
-            Mail.objects.failed_since(at - MAILS_LOOKED_BACK).exists(),
-            _("Mails could not be sent: please look at the mail server."),
-            mails,
-        ),
-        (
-            Mail.objects.filter(due_at__lt=at - MAIL_PATIENCE).exists(),
-            _("Mails and reminders wait and nobody sends them: please look whether the worker runs."),
-            mails,
-        ),
-        (
-            cluster.last_error,
-            _("The worker reports something that it cannot mend by itself."),
-            reverse("operations") + "#troubles",
-        ),
-        (
-            cluster.remarks,
-            _("Something in Slurm is left to you: stopped by hand, in another place, or of no project."),
-            reverse("operations") + "#left-to-you",
-        ),
-    ]
-    return [Need(str(sentence), link) for applies, sentence, link in conditions if applies]
-
-
-def _not_attached() -> str:
-    if settings.SLURM_ABSENT_REASON:
-        return _("No cluster is attached: %(reason)s") % {"reason": _(settings.SLURM_ABSENT_REASON)}
-    return _("No worker is connected, so Slurm is neither read nor changed.")
 
 
 def _sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,6 +1,19 @@
 from django.urls import path
 
-from portal.operations import accounts, counters, drift, overruns, page, people, switches
+from portal.operations import (
+    accounts,
+    adjustments,
+    counters,
+    drift,
+    overruns,
+    page,
+    people,
+    refunds,
+    rows,
+    statements,
+    switches,
+    verification,
+)
 
 urlpatterns = [
     path("", page.operations, name="operations"),
@@ -21,6 +34,25 @@ urlpatterns = [
     path("accounts/<slug:name>/link/", accounts.link, name="operations_account_link"),
     path("accounts/<int:pk>/unlink/", accounts.unlink, name="operations_account_unlink"),
     path("accounts/<int:pk>/hand-over/", accounts.hand_over, name="operations_account_hand_over"),
+    path("statements/", statements.statement_list, name="operations_statements"),
+    path("statements/<str:month>.xlsx", statements.export, name="operations_statements_file"),
+    path("statements/<str:month>/close/", statements.close, name="operations_statements_close"),
     path("overruns/", overruns.overrun_list, name="operations_overruns"),
     path("overruns/<int:pk>/write-off/", overruns.write_off, name="operations_write_off"),
+    path("verification/", verification.verification_list, name="operations_verification"),
+    path("verification/<int:pk>/", verification.verification_detail, name="operations_verification_detail"),
+    path(
+        "verification/<str:account>/<str:user>/accept/",
+        verification.verification_accept,
+        name="operations_verification_accept",
+    ),
+    path("rows/", rows.row_list, name="operations_rows"),
+    path("rows/aside/<int:pk>/", rows.dismiss, name="operations_row_dismiss"),
+    path("rows/held/<int:pk>/", rows.held, name="operations_row_held"),
+    path("rows/sealed/<int:pk>/", rows.sealed, name="operations_row_sealed"),
+    path("refunds/", refunds.refund_list, name="operations_refunds"),
+    path("refunds/rule/", refunds.rule, name="operations_refund_rule"),
+    path("refunds/maintenance/", refunds.maintenance, name="operations_maintenance"),
+    path("refunds/<int:pk>/", refunds.refund, name="operations_refund"),
+    path("adjustments/<int:pk>/", adjustments.adjust, name="operations_adjust"),
 ]

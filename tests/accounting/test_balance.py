@@ -12,7 +12,7 @@ from accounting.balance import (
     total_balance,
     update_line_charges,
 )
-from accounting.ingest import ingest
+from accounting.history.ingest import ingest
 from accounting.models import Counter
 from allocations.models import LedgerEntry, Pool
 from tests.accounting.histories import HOUR, gateway, job

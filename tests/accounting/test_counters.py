@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from accounting import live_queue
 from accounting.balance import recharge
 from accounting.counters import deviation_note, deviation_rebase, hold_counters
-from accounting.ingest import ingest
-from accounting.models import Counter, Deviation, IngestMark, Job, QueueJob, UsageDay
+from accounting.history.ingest import ingest
+from accounting.models import Counter, Deviation, IngestMark, Job, QueueJob, UsageDay, UsageMonth
 from allocations.models import Account, Rebase
 from allocations.provisioning.desired import desired_leaves
 from allocations.services.ledger import charged_gpu_seconds
@@ -289,6 +289,7 @@ def test_a_correction_of_the_ledger_moves_nothing_by_itself_upwards(slurm: FakeG
     look(slurm)
     Job.objects.all().delete()
     UsageDay.objects.all().delete()
+    UsageMonth.objects.all().delete()
     slurm.history.clear()
     overcount(slurm, USED)
     recharge([LEAF])

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounting import live_queue
 from accounting.counters import HoldReport, hold_counters
-from accounting.ingest import ingest
+from accounting.history.ingest import ingest
 from accounting.models import Counter, Deviation, Job
 from allocations.models import Project, Rebase
 from portal.slurm.sandbox import CommandFailed

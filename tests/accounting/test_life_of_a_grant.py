@@ -14,7 +14,8 @@ import time_machine
 from accounting import live_queue
 from accounting.balance import update_line_charges
 from accounting.exhaustion import note_exhaustion
-from accounting.ingest import ingest
+from accounting.history.ingest import ingest
+from accounting.refunds.rule import refund_by_rule, rule_ensure
 from accounting.settlement import settle
 from allocations.models import Account, ChangeRequest, Cluster, Grant, GrantLine, LedgerEntry, Overrun
 from allocations.provisioning.sync import synchronise
@@ -125,6 +126,17 @@ def test_a_supplement_raises_the_limit(center, grant, project, dana):
     assert center.work(MIDDLE) == (100, False), "asking changes nothing"
     change_grant(change=change, by=dana, at=MIDDLE)
     assert center.work(MIDDLE) == (130, False)
+
+
+def test_a_refund_makes_a_used_up_grant_go_on(center, grant):
+    rule_ensure(BEFORE)
+    center.use(START, 30, gpus=3, state="NODE_FAIL")
+    center.use(kst(2026, 3, 5), 10)
+    assert center.work(MIDDLE) == (100, False)
+    assert center.startable(MIDDLE) == 0
+    refund_by_rule(MIDDLE)
+    assert center.work(MIDDLE) == (190, False)
+    assert center.startable(MIDDLE) == 90 * HOUR
 
 
 def test_an_extension_keeps_it_open(center, grant, project, dana):

@@ -14,10 +14,10 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounting import live_queue
-from accounting.ingest import ingest
+from accounting.history.ingest import ingest
 from accounting.models import Counter, Job, QueueJob, UsageDay
 from accounting.usage import day_bounds, days_between
-from accounting.verify import compare, verify
+from accounting.verification.verify import compare, verify
 from allocations.models import Project
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.sandbox import HistoryJob, Sandbox
@@ -165,14 +165,16 @@ def test_the_command_verifies_against_slurm_and_fails_on_a_second_too_many(clust
     call_command(*arguments)
     assert json.loads(capsys.readouterr().out)["unexplained_gpu_seconds"] == 0
 
-    job = Job.objects.get(account=account)
-    job.end += timedelta(seconds=1)
-    job.save()
+    whose = f"(SELECT id_assoc FROM pohang_assoc_table WHERE acct = '{account}' AND user = 'kim')"
+    gpus = "(SELECT id FROM tres_table WHERE type = 'gres' AND name = 'gpu')"
+    more = "UPDATE pohang_assoc_usage_hour_table SET alloc_secs = alloc_secs + 1"
+    cluster.run(["mariadb", "slurm_acct_db", "-e", f"{more} WHERE id = {whose} AND id_tres = {gpus}"])
     with pytest.raises(CommandError) as error:
         call_command(*arguments)
     assert error.value.returncode == 1
-    difference = {"account": account, "user": "kim", "ours": 3 * 3601, "slurm": 3 * 3600}
-    assert json.loads(capsys.readouterr().out)["differences"] == [difference]
+    difference = {"account": account, "user": "kim", "ours": 3 * 3600, "slurm": 3 * 3600 + 1}
+    differences = json.loads(capsys.readouterr().out)["differences"]
+    assert differences == [difference | {"unexplained": 1, "causes": []}]
 
 
 def test_a_real_job_is_seen_running_and_then_charged_as_slurm_says(cluster, gateway, account):

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounting import live_queue
 from accounting.export import neutral
-from accounting.ingest import ingest
+from accounting.history.ingest import ingest
 from accounting.models import IngestMark, UsageDay, Verification
 from accounting.selectors import project_standings
 from allocations.models import LedgerEntry
@@ -34,7 +34,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 AT = kst(2026, 3, 10, 12)
-MOST_QUERIES = 12
+MOST_QUERIES = 13
 PAGES = ("project", "project_usage", "project_usage_csv")
 
 
@@ -250,7 +250,8 @@ def test_stale_figures_are_said_to_be_stale(client, grant, alice):
 
 def verified(**changes):
     values = {"period_start": kst(2026, 3, 10), "period_end": kst(2026, 3, 10, 11), "at": AT, "compared": 3}
-    return Verification.objects.create(**(values | {"gpu_seconds": 0, "unexplained_gpu_seconds": 0} | changes))
+    values |= {"gpu_seconds": 0, "unexplained_gpu_seconds": 0, "covered_until": values["period_end"]}
+    return Verification.objects.create(**(values | changes))
 
 
 def test_verified_up_to(client, grant, alice):
@@ -259,14 +260,16 @@ def test_verified_up_to(client, grant, alice):
     assert "Verified against Slurm's own report up to 10 Mar 2026, 11:00." in words(see(client, alice))
 
 
-def test_a_difference_is_shown_where_it_lies_and_nowhere_else(client, grant, alice):
+def test_an_unexplained_difference_is_shown_where_it_lies_and_nowhere_else(client, grant, alice):
     refresh(slurm())
-    verification = verified(differences=[{"account": "p26002-h100", "user": "x", "ours": 1, "slurm": 2}])
-    assert "Verified against Slurm" in see(client, alice)
-    verification.differences = [{"account": "p26001-h100", "user": "x", "ours": 1, "slurm": 2}]
+    hour = {"user": "x", "since": "2026-03-10T01:00:00+00:00", "until": "2026-03-10T02:00:00+00:00", "gpu_seconds": 9}
+    verification = verified(disputed=[hour | {"account": "p26002-h100"}])
+    text = words(see(client, alice))
+    assert "up to 10 Mar 2026, 11:00." in text and "looking into it" not in text
+    verification.disputed = [hour | {"account": "p26001-h100"}]
     verification.save()
     text = words(see(client, alice))
-    assert "found a difference here" in text and "Verified against" not in text
+    assert "up to 10 Mar 2026, 10:00." in text and "report differs here" in text
 
 
 # --- Live ---

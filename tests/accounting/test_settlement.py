@@ -9,10 +9,10 @@ import time_machine
 from django.urls import reverse
 
 from accounting import live_queue
-from accounting.ingest import ingest
+from accounting.history.ingest import ingest
+from accounting.history.store import job_accept_held
 from accounting.models import IngestMark, Job, QueueJob
 from accounting.settlement import MARGIN, settle
-from accounting.store import job_accept_held
 from allocations.budget import FLOORING_GPU_SECONDS
 from allocations.models import Account, Grant, GrantLine, LedgerEntry, Overrun
 from allocations.provisioning.desired import desired_leaves

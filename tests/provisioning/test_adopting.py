@@ -13,7 +13,8 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from accounting import balance, ingest, live_queue
+from accounting import balance, live_queue
+from accounting.history import ingest
 from accounting.models import Counter, UsageDay
 from allocations.models import Account, Cluster, Drift, GrantLine, Project, Rebase
 from allocations.provisioning.sync import synchronise

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from accounting import balance, ingest
+from accounting import balance
+from accounting.history import ingest
 from accounting.models import Counter
 from allocations.models import Account, Cluster, GrantLine, OperationRecord, Project
 from allocations.provisioning.sync import SyncReport, synchronise

@@ -13,7 +13,8 @@ from allocations.provisioning.desired import desired_state
 from allocations.services.accounts import account_rebase
 from allocations.workflow import LostRace
 from portal.events.models import Event
-from portal.operations.state import mail_state, needs, needs_operator
+from portal.operations.needs import needs, needs_operator
+from portal.operations.state import mail_state
 from portal.post.models import Mail
 from tests.factories import NOW
 

@@ -126,7 +126,7 @@ def test_it_takes_few_queries_however_much_was_done(
 ) -> None:
     synchronise(gateway, clock=lambda: NOW)
     text_of(page)
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(30):
         text_of(page)
 
 

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from allocations.models import Account, Rebase
-from allocations.services.accounts import account_rebase
+from allocations.models import Account
+from portal.demo.past import seed_past
 from portal.demo.seed import seed_base
 from portal.demo.work import seed_work
-
-REASON = "시연용 이력은 Slurm 누적 사용량에 없음 (demo history is not in Slurm's counter)"
+from portal.slurm.drivers import open_gateway
+from portal.slurm.gateway import SlurmGateway
 
 
 class Command(BaseCommand):
@@ -21,31 +21,24 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--rebase", metavar="ACCOUNT", help="note what Slurm's counter of the account lacks, and end"
-        )
-        parser.add_argument(
-            "--by-seconds", type=int, default=0, help="with --rebase: counter minus ledger, GPU-seconds"
+            "--past", metavar="ACCOUNT", help="take in the history that was written for the account, and end"
         )
         parser.add_argument("--base", action="store_true", help="people, pools and a call, but no applications")
 
-    def handle(self, *args: Any, base: bool, rebase: str | None, by_seconds: int, **options: Any) -> None:
+    def handle(self, *args: Any, base: bool, past: str | None, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("Demo people with a known password belong in a demo only: set PORTAL_DEMO=1.")
         at = timezone.now()
-        if rebase:
-            account = Account.objects.get(name=rebase)
-            cause, ledger = Rebase.Cause.ADOPTION, -by_seconds
-            account_rebase(
-                account=account,
-                offset_gpu_seconds=by_seconds,
-                cause=cause,
-                reason=REASON,
-                counter=0,
-                ledger=ledger,
-                by=None,
-                at=at,
-            )
+        if past:
+            seed_past(Account.objects.select_related("project__pi").get(name=past), _gateway(), at)
             return
         seed_base(at)
         if not base:
             seed_work(at)
+
+
+def _gateway() -> SlurmGateway:
+    """Raises SlurmError where there is no way to Slurm."""
+    return open_gateway(
+        settings.SLURM_GATEWAY, settings.SLURM_CLUSTER, settings.SLURM_ROOT_ACCOUNT, settings.SLURM_COMMAND_PREFIX
+    ).gateway
