@@ -2,10 +2,10 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+from portal.serving import Pages
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-pages = get_asgi_application()
+pages = Pages()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402  (models must be loaded first)
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402

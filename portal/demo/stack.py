@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from portal.slurm.sandbox import PYTHON, Sandbox
+from portal.web.storage import pack
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 # Where the sandbox sees the checkout (read-only) and the folder of PostgreSQL's socket.
@@ -46,12 +48,13 @@ class Stack:
         secret_key: str,
         environment: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
+        web_processes: int = 1,
     ) -> None:
-        self.port, self.host = port, host
+        self.port, self.host, self.web_processes = port, host, web_processes
         self.sockets, self.database, self.var = sockets, database, var
         self.sandbox = sandbox
         self.common = {"SECRET_KEY": secret_key, "PORTAL_DEMO": "1", "PORTAL_URL": self.address, **(environment or {})}
-        self.web: subprocess.Popen[bytes] | None = None
+        self.web: list[subprocess.Popen[bytes]] = []
         self.worker: subprocess.Popen[Any] | None = None
         (var / "log").mkdir(parents=True, exist_ok=True)
 
@@ -110,16 +113,37 @@ class Stack:
             )
 
     def start_web(self) -> None:
-        command = [sys.executable, "-m", "daphne", "-b", self.host, "-p", str(self.port), "portal.asgi:application"]
-        log_path = self.var / "log" / "web.log"
-        with log_path.open("ab") as log:
-            self.web = subprocess.Popen(
-                [*DIES_WITH_US, *command], cwd=CHECKOUT, env=self.environment, stdout=log, stderr=log
-            )
+        """Start the web server; return when it answers."""
+        self.spawn_web()
+        self.wait_for_web()
+
+    def spawn_web(self) -> None:
+        """All web processes on one listening socket: whichever is free takes the next connection.
+
+        In a thread that stays, since they end with it.
+        """
+        pack()
+        with (
+            (self.var / "log" / "web.log").open("ab") as log,
+            socket.create_server((self.host, self.port), backlog=1024) as listening,
+        ):
+            number = listening.fileno()
+            command = [sys.executable, "-m", "daphne", "--fd", str(number), "portal.asgi:application"]
+            self.web = [
+                subprocess.Popen(
+                    [*DIES_WITH_US, *command],
+                    cwd=CHECKOUT, env=self.environment, stdout=log, stderr=log, pass_fds=[number],
+                )
+                for _ in range(self.web_processes)
+            ]  # fmt: skip
+
+    def wait_for_web(self) -> None:
+        """Raises StackError with what it wrote where it does not come up."""
         deadline = time.monotonic() + 60
         while not self._answers():
-            if self.web.poll() is not None or time.monotonic() > deadline:
-                raise StackError("The web server did not start:\n" + log_path.read_text()[-3000:])
+            if self.web_ended() or time.monotonic() > deadline:
+                log = (self.var / "log" / "web.log").read_text()
+                raise StackError("The web server did not start:\n" + log[-3000:])
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -130,6 +154,20 @@ class Stack:
             return True
         except OSError:
             return False
+
+    def web_ended(self) -> bool:
+        """Whether one of the web processes is no more."""
+        return any(process.poll() is not None for process in self.web)
+
+    def stop_web(self) -> None:
+        for process in self.web:
+            process.terminate()
+        for process in self.web:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self.web = []
 
     def stop_worker(self) -> None:
         """End the worker; it finishes the operation it is at."""
@@ -143,11 +181,5 @@ class Stack:
 
     def stop(self) -> None:
         """Stop what was started here. The sandbox and PostgreSQL are their owner's."""
-        if self.web is not None:
-            self.web.terminate()
-            try:
-                self.web.wait(10)
-            except subprocess.TimeoutExpired:
-                self.web.kill()
-            self.web = None
+        self.stop_web()
         self.stop_worker()

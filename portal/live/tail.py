@@ -1,4 +1,4 @@
-"""The tail of the Event log: one LISTEN connection per web process, fanned out to its browsers' groups.
+"""The tail of the Event log: one LISTEN connection per web process, whose news go to the open pages of its hub.
 
 Whoever hears of an Event is told its topic and action only, never its content; the page then asks for what changed
 through its ordinary, authorised view.
@@ -10,59 +10,58 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
-from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
 from django.db import connection
 
-from portal.events.models import CHANNEL, Event
+from portal.events.models import CHANNEL
+from portal.live.hub import Hub, News
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
-# Two transactions may commit in the other order of their ids; reading a little behind the newest finds the late one.
-OVERLAP = 50
+# Events that come quicker than this are read together.
+GATHER_SECONDS = 0.02
 # A page is told that it is heard only when the tail listens; without a database it need not wait for ever.
 READY_SECONDS = 5.0
+EVENTS = "SELECT id, action, topics FROM events_event WHERE id = ANY(%s) ORDER BY id"
 _tails: dict[asyncio.AbstractEventLoop, EventTail] = {}
 
 
-def group_name(topic: str) -> str:
-    """Channel group of a topic: group names allow no colon."""
-    return "live." + topic.replace(":", ".")
-
-
-async def ensure_running() -> None:
-    """Start this event loop's tail, once, and return when it listens."""
+async def running_hub() -> Hub:
+    """This event loop's hub, whose tail is started once; returns when it listens."""
     loop = asyncio.get_running_loop()
     tail = _tails.get(loop)
     if tail is None or tail.task.done():
-        tail = _tails[loop] = EventTail(loop)
+        tail = _tails[loop] = EventTail(loop, tail.hub if tail else Hub())
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(tail.listening.wait(), READY_SECONDS)
+    return tail.hub
 
 
 class EventTail:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.last_seen = 0
-        self.delivered: set[int] = set()
+    def __init__(self, loop: asyncio.AbstractEventLoop, hub: Hub) -> None:
+        self.hub = hub
         self.listening = asyncio.Event()
         self.task = loop.create_task(self.follow())
 
     async def follow(self) -> None:
-        """Listen for ever; after a lost connection catch up on what was written meanwhile."""
-        await self._fresh_events()  # what was there before anybody listened is nobody's news
+        """Listen for ever. What was said while the connection was lost nobody heard: then every page looks again."""
+        lost = False
         while True:
             listener = None
             try:
                 listener = await asyncio.to_thread(_listen)
                 self.listening.set()
-                await self._deliver([])
+                if lost:
+                    self.hub.tell_all("reconnected")
                 while True:
-                    await self._deliver(await _notified(listener))
+                    payloads = await _notified(listener)
+                    await self._deliver(listener, [json.loads(payload) for payload in payloads])
             except (psycopg2.Error, OSError) as error:
                 log.warning("The event tail lost its database connection (%s); trying again.", error)
+                lost = True
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 self.listening.clear()
@@ -70,31 +69,14 @@ class EventTail:
                     with contextlib.suppress(psycopg2.Error):
                         listener.close()
 
-    async def _deliver(self, payloads: list[str]) -> None:
-        notices = [json.loads(payload) for payload in payloads]
-        for notice in notices:
-            if "topics" in notice:
-                await _send(notice["topics"], notice["action"], None)
-        for event_id, action, topics in await self._fresh_events():
-            await _send(topics, action, event_id)
-
-    @database_sync_to_async
-    def _fresh_events(self) -> list[tuple[int, str, list[str]]]:
-        if not self.last_seen:
-            self.last_seen = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        events = Event.objects.filter(pk__gt=self.last_seen - OVERLAP).order_by("pk")
-        rows = list(events.values_list("pk", "action", "topics"))
-        fresh = [row for row in rows if row[0] not in self.delivered]
-        self.delivered = {row[0] for row in rows}
-        self.last_seen = max([self.last_seen, *self.delivered])
-        return fresh
-
-
-async def _send(topics: list[str], action: str, event_id: int | None) -> None:
-    layer = get_channel_layer()
-    for topic in topics:
-        message = {"type": "live.event", "id": event_id, "topic": topic, "action": action}
-        await layer.group_send(group_name(topic), message)
+    async def _deliver(self, listener: Any, notices: Sequence[dict[str, Any]]) -> None:
+        """What one transaction did, and whatever came along with it, is one piece of news for a topic."""
+        news = {topic: News(topic, row["action"], None) for row in notices for topic in row.get("topics", ())}
+        if ids := [row["event"] for row in notices if "event" in row]:
+            for event_id, action, topics in await asyncio.to_thread(_read_events, listener, ids):
+                news |= {topic: News(topic, action, event_id) for topic in topics}
+        for one in news.values():
+            self.hub.tell(one)
 
 
 def _listen() -> Any:
@@ -109,8 +91,27 @@ def _listen() -> Any:
     return listener
 
 
+def _read_events(listener: Any, ids: Sequence[int]) -> list[tuple[int, str, list[str]]]:
+    """Over the same connection: one of Django's would be opened and closed for it each time."""
+    with listener.cursor() as cursor:
+        cursor.execute(EVENTS, [ids])
+        rows: list[tuple[int, str, list[str]]] = cursor.fetchall()
+    return rows
+
+
 async def _notified(listener: Any) -> list[str]:
     """The payloads of the next notifications. Raises psycopg2.Error when the connection is lost."""
+    # Some may have come along with the answer to a query.
+    if not listener.notifies:
+        await _readable(listener)
+        await asyncio.sleep(GATHER_SECONDS)
+        listener.poll()
+    payloads = [notification.payload for notification in listener.notifies]
+    listener.notifies.clear()
+    return payloads
+
+
+async def _readable(listener: Any) -> None:
     loop = asyncio.get_running_loop()
     readable = loop.create_future()
     loop.add_reader(listener.fileno(), _resolve, readable)
@@ -118,10 +119,6 @@ async def _notified(listener: Any) -> list[str]:
         await readable
     finally:
         loop.remove_reader(listener.fileno())
-    listener.poll()
-    payloads = [notification.payload for notification in listener.notifies]
-    listener.notifies.clear()
-    return payloads
 
 
 def _resolve(readable: asyncio.Future[None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from portal.people.models import User
 from portal.people.permissions import Permission
@@ -24,3 +24,8 @@ def may_listen(user: User, topic: str) -> bool:
     kind, _, key = topic.partition(":")
     check = _checks.get(kind)
     return bool(user.is_authenticated and check and check(user, key))
+
+
+def may_listen_to(user: User, topics: Iterable[str]) -> list[str]:
+    """Those of the topics that the person may hear of, each once."""
+    return [topic for topic in dict.fromkeys(topics) if may_listen(user, topic)]

@@ -2,10 +2,15 @@
    ask for themselves again through their ordinary, authorised addresses:
 
      <body data-live-topics="project:p26001 operations">
-     <section hx-get="…" hx-trigger="live from:body delay:200ms" hx-swap="outerHTML">
+     <section hx-get="…" hx-trigger="live from:body" hx-swap="outerHTML">
 
-   A message dispatches `live` on the body, and `live:project` for the kind of its topic. Whenever the connection
-   comes up, the first time included, each is dispatched once, because nobody heard what happened before. */
+   What was heard dispatches `live` on the body, and `live:project` for each kind of its topics: at once, then not
+   before PACE_MS are over and what the page asks for just now is in place, so that a page never falls behind however
+   much happens. Whenever the connection comes up, the first time included, each is dispatched once, because nobody
+   heard what happened before.
+
+   Where an Event was among it (no mere notice of new figures), or may have been, the request that follows carries the
+   header Live-Event, for sections whose answer brings along what Events alone change. */
 
 (() => {
   "use strict";
@@ -14,42 +19,59 @@
   const topics = [...new Set(named.filter(Boolean))];
   const NOT_ALLOWED = 4403;
   const QUIET_MS = 5000;
-  const LONGEST_WAIT_MS = 30000;
+  const SHORTEST_WAIT_MS = 300;
+  const FIRST_WAIT_MS = 4000;
+  const LONGEST_WAIT_MS = 15000;
+  const GATHER_MS = 50;
+  const PACE_MS = 500;
+  // htmx settles 20 ms after it swapped.
+  const SETTLE_MS = 50;
   const hint = document.querySelector(".live-hint");
   let socket = null;
   let failures = 0;
   let retry = 0;
   let hintTimer = 0;
 
-  function tell(topic, action) {
-    const detail = { topic, action };
-    for (const name of new Set(["live", `live:${topic.split(":")[0]}`])) {
+  let untold = new Map();
+  let toldAt = -PACE_MS;
+  let telling = 0;
+
+  let happened = false;
+
+  function note(topic, action, isEvent) {
+    untold.delete(topic);
+    untold.set(topic, action);
+    happened ||= isEvent;
+    telling ||= setTimeout(tell, Math.max(GATHER_MS, toldAt + PACE_MS - performance.now()));
+  }
+
+  function tell() {
+    telling = 0;
+    if (asking.size) {
+      telling = setTimeout(tell, SETTLE_MS);
+      return;
+    }
+    toldAt = performance.now();
+    const [topic, action] = [...untold].at(-1);
+    const kinds = new Set([...untold.keys()].map((name) => `live:${name.split(":")[0]}`));
+    const detail = { topic, action, happened };
+    untold = new Map();
+    happened = false;
+    for (const name of ["live", ...kinds]) {
       document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
     }
   }
 
-  /* A section that is being put in place hears nothing until htmx has settled it: what came meanwhile is said again. */
-  const settling = new Set();
-  let missed = [];
+  /* A section hears nothing from its request on until htmx has settled what came back, because it is another one then. */
+  const asking = new Set();
+  document.body.addEventListener("htmx:beforeSend", ({ detail }) => asking.add(detail.xhr));
+  document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+    setTimeout(() => asking.delete(detail.xhr), SETTLE_MS);
+  });
 
-  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => detail.shouldSwap && settling.add(detail.xhr));
-  for (const done of ["htmx:afterSettle", "htmx:swapError"]) {
-    document.body.addEventListener(done, ({ detail }) => {
-      settling.delete(detail.xhr);
-      if (settling.size) return;
-      const again = missed;
-      missed = [];
-      for (const { topic, action } of again) tell(topic, action);
-    });
-  }
-
-  function catchUp() {
-    document.body.dispatchEvent(new CustomEvent("live", { bubbles: true, detail: { topic: "", action: "connected" } }));
-    for (const kind of new Set(topics.map((topic) => topic.split(":")[0]))) {
-      const detail = { topic: kind, action: "connected" };
-      document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { bubbles: true, detail }));
-    }
-  }
+  document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.triggeringEvent?.detail?.happened) detail.headers["Live-Event"] = "1";
+  });
 
   function heard(event) {
     const message = JSON.parse(event.data);
@@ -58,10 +80,9 @@
       clearTimeout(hintTimer);
       hintTimer = 0;
       hint.textContent = "";
-      catchUp();
+      for (const topic of topics) note(topic, "connected", true);
     } else {
-      if (settling.size) missed.push(message);
-      tell(message.topic, message.action);
+      note(message.topic, message.action, message.event !== null || message.action === "reconnected");
     }
   }
 
@@ -69,7 +90,8 @@
     socket = null;
     if (event.code === NOT_ALLOWED) return;
     hintTimer ||= setTimeout(() => (hint.textContent = hint.dataset.text), QUIET_MS);
-    const wait = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** failures) * (0.75 + Math.random() / 2);
+    // Every browser loses a server that restarts at the same moment: they come back spread over the whole time.
+    const wait = SHORTEST_WAIT_MS + Math.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** failures);
     failures += 1;
     clearTimeout(retry);
     retry = setTimeout(connect, wait);

@@ -32,14 +32,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--web", type=int, default=1, metavar="N", help="web processes behind the one address")
         parser.add_argument("--reset", action="store_true", help="forget the demo's database and cluster, and end")
 
-    def handle(self, *args: Any, port: int, host: str, reset: bool, **options: Any) -> None:
+    def handle(self, *args: Any, port: int, host: str, web: int, reset: bool, **options: Any) -> None:
         # What a signal interrupts must still be cleaned up, so all arrive as the same exception. (A shell that starts
         # this in the background makes it ignore SIGINT.)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        demo = Demo(port, host)
+        demo = Demo(port, host, web)
         if reset:
             demo.forget()
             say("The demo's database and cluster are gone; `make demo` makes new ones.")
@@ -60,7 +61,7 @@ def _interrupt(*_: Any) -> None:
 
 
 class Demo:
-    def __init__(self, port: int, host: str) -> None:
+    def __init__(self, port: int, host: str, web_processes: int) -> None:
         self.var = Path(settings.VAR_DIR).resolve()
         self.sockets = postgres.data_dir()
         self.absent_reason = Sandbox.unavailable_reason()
@@ -68,6 +69,7 @@ class Demo:
         self.stack = Stack(
             port=port,
             host=host,
+            web_processes=web_processes,
             sockets=self.sockets,
             database=postgres.DATABASE,
             var=self.var,
@@ -121,7 +123,7 @@ class Demo:
         """Until Ctrl-C; a process that ends by itself is said and started again."""
         while True:
             time.sleep(1)
-            if self.stack.web is None or self.stack.web.poll() is not None:
+            if self.stack.web_ended():
                 raise StackError(f"The web server ended; see {self.var / 'log' / 'web.log'}")
             if self.stack.worker is not None and self.stack.worker.poll() is not None:
                 say("The worker ended; starting it again.")
