@@ -42,6 +42,7 @@ $(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
 .PHONY: browserfiles
 browserfiles: $(VENV)/.runtime
 	$(call step,Browser files,$(PY) manage.py browserfiles)
+	$(call step,Static files packed,$(PY) manage.py packstatic)
 	$(call step,Korean catalogue,$(PY) manage.py catalogue --compile)
 
 .PHONY: install
@@ -75,7 +76,7 @@ sandboxes: ## Build both Slurm sandboxes into the cache
 	@$(PY) manage.py sandbox build --release trixie
 
 .PHONY: bench
-bench: install-dev ## Figures, all or a part (ARGS=portal, plan, apply or ingest): the portal's times beside bare Slurm's
+bench: install-dev ## Figures, all or a part (ARGS=portal, plan, apply, dashboards, live, alerts, projection or ingest): the portal's times beside bare Slurm's
 	@$(PY) -m tests.bench $(ARGS)
 
 .PHONY: qa
@@ -92,3 +93,7 @@ qa: install-dev ## Everything that reads the code without running it
 .PHONY: screenshots
 screenshots: install-dev ## Pictures of every page into var/screenshots
 	@$(PY) -m tests.screenshots
+
+.PHONY: gallery
+gallery: install-dev ## docs/gallery.md with small pictures of every page
+	@$(PY) -m tests.screenshots --gallery

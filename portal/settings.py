@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from portal import postgres
+from portal.web import packed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -79,6 +80,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Pages are compressed, too: tokens in forms are masked anew each time and the length is padded, against BREACH.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -112,15 +115,20 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environ.Env.db_url_config(env("DATABASE_URL", default="") or postgres.url())}
-# Under ASGI each request has a thread of its own: a kept connection would stay behind with it and use them all up.
-DATABASES["default"]["CONN_MAX_AGE"] = 0
+# The web server's threads stay (portal/serving.py), so each keeps its connection; one that broke is made anew.
+DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# One process hears the Event log by LISTEN and fans out to its own browsers, so no message broker is needed.
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# Counts of tries to sign in and of questions to the API, by process: a flood of keys must not push them out.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 
 AUTH_USER_MODEL = "people.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["portal.people.backend.PortalBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -152,8 +160,18 @@ FORMAT_MODULE_PATH = ["portal.web.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True
-# Files are served from where they lie; `collectstatic` is for sites that let another server do it.
+# Packed by `manage.py packstatic` (part of `make install`); while they are older than the sources, those are served.
+STATIC_PACKED = not DEBUG and packed.is_current(BASE_DIR / "static", STATIC_ROOT)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "portal.web.storage.PackedStorage"
+        if STATIC_PACKED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not STATIC_PACKED
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 MEDIA_ROOT = VAR_DIR / "uploads"
 # Attachments are served by a view that checks who may read them; there is no media URL.
@@ -208,6 +226,8 @@ REFUND_REQUEST_DAYS = env.int("REFUND_REQUEST_DAYS", default=30)
 USAGE_KEEP_DAYS = env.int("USAGE_KEEP_DAYS", default=None)
 if USAGE_KEEP_DAYS is not None and USAGE_KEEP_DAYS < 70:
     raise ImproperlyConfigured("USAGE_KEEP_DAYS must be at least 70: what is younger is still read again.")
+# From which share of the installed GPU time on promised hours of a month are shown as too many, in per cent.
+PROMISED_WARNING_PERCENT = env.int("PROMISED_WARNING_PERCENT", default=90)
 # A worker under test kills itself at the named point of apply(); see allocations/provisioning/apply.py.
 CRASH_POINT = env("PORTAL_CRASH_POINT", default="")
 if CRASH_POINT and env.bool("PORTAL_PRODUCTION", default=False):

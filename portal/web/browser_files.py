@@ -8,7 +8,6 @@ answers is used only if its SHA-512 is the locked one. Nothing is loaded from el
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 import os
@@ -26,8 +25,6 @@ from typing import IO, Any
 PUBLIC_REGISTRY = "https://registry.npmjs.org/"
 TIMEOUT_SECONDS = 60
 BLOCK_BYTES = 1 << 18
-# What a browser accepts gzipped is stored so beside it; WhiteNoise serves that one.
-COMPRESSED_SUFFIXES = {".js", ".css"}
 STAMP = ".locked"
 
 
@@ -167,5 +164,3 @@ def _listed(package: LockedPackage, archive: tarfile.TarFile) -> Iterator[tuple[
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    if path.suffix in COMPRESSED_SUFFIXES:
-        path.with_name(path.name + ".gz").write_bytes(gzip.compress(content, mtime=0))

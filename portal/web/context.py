@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from portal.people.permissions import Permission
+from portal.web.themes import theme_of
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -15,4 +16,4 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     granted = set()
     if user is not None and user.is_authenticated:
         granted = {permission.name.lower() for permission in Permission if user.can(permission)}
-    return {"DEMO": settings.DEMO, "may": granted, "LANGUAGES": settings.LANGUAGES}
+    return {"DEMO": settings.DEMO, "THEME": theme_of(request), "may": granted, "LANGUAGES": settings.LANGUAGES}

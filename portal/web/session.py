@@ -25,7 +25,7 @@ from portal.web.autosave import is_autosave
 MOST_CHARACTERS = 1_000_000
 MOST_FIELDS = 900  # below Django's own limit for what a request may hold
 TOKEN = "csrfmiddlewaretoken"  # noqa: S105 (a field's name)
-SIGN_IN_PAGES = ("/auth/", "/admin/", "/language/")
+SIGN_IN_PAGES = ("/auth/", "/admin/", "/language/", "/theme/")
 
 
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:

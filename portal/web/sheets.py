@@ -57,8 +57,7 @@ def hours_cell(seconds: int) -> Decimal:
 def csv_file(sheet: Sheet, name: str) -> HttpResponse:
     text = StringIO()
     writer = csv.writer(text)
-    writer.writerow(sheet.head)
-    writer.writerows([neutral(cell) for cell in row] for row in sheet.rows)
+    writer.writerows([neutral(cell) for cell in row] for row in [sheet.head, *sheet.rows])
     return _file(BYTE_ORDER_MARK + text.getvalue(), "text/csv; charset=utf-8", f"{name}.csv")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -22,6 +23,8 @@ SCORES = {
     1: gettext_lazy("Weak"),
     0: gettext_lazy("Not adequate"),
 }
+# A Sunday and the days after it.
+WEEK = [date(2026, 7, 5) + timedelta(days=number) for number in range(7)]
 BADGES = ("neutral", "info", "pending", "success", "warning", "danger")
 
 
@@ -37,6 +40,15 @@ class ExampleForm(forms.Form):
     agree = forms.BooleanField(label=gettext_lazy("I have no conflict of interest."))
 
 
+class ExampleFilters(forms.Form):
+    """What a list or a chart is narrowed down by; the choice stands in the address."""
+
+    pool = ExampleForm.base_fields["pool"]
+    first = forms.DateField(
+        label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+
 @dataclass(frozen=True)
 class ExampleUsage:
     member: str
@@ -49,6 +61,8 @@ def components(request: HttpRequest) -> HttpResponse:
     context = {
         "form": ExampleForm(),
         "faulty": ExampleForm({"title": "", "hours": "0", "pool": "h100"}, prefix="faulty"),
+        "filters": ExampleFilters(prefix="filters"),
+        "weeks": [(date_format(day, "D"), [(day.day * week) % 5 for week in range(1, 27)]) for day in WEEK],
         "badges": BADGES,
         "usage": usage,
         "most": usage[0].gpu_seconds,

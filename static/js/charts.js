@@ -138,11 +138,26 @@
     return;
   }
 
+  function drawAgain() {
+    for (const { box, text } of drawn.values()) if (box.isConnected) plot(box, text);
+  }
+
   registerKorean();
   // A hidden chart has no size: it is drawn once its fonts are there, and again when the scheme changes.
   document.fonts.ready.then(drawAll);
   document.addEventListener("htmx:afterSwap", drawAll);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    for (const { box, text } of drawn.values()) if (box.isConnected) plot(box, text);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
+
+  // Paper is white: the charts are drawn in the light colours while the page is printed.
+  const dark = document.getElementById("dark");
+  window.addEventListener("beforeprint", () => {
+    if (!dark) return;
+    dark.disabled = true;
+    drawAgain();
+  });
+  window.addEventListener("afterprint", () => {
+    if (!dark) return;
+    dark.disabled = false;
+    drawAgain();
   });
 })();

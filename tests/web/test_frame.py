@@ -109,3 +109,30 @@ def test_changing_the_language_leads_back_to_the_page(reader: Client) -> None:
     answer = reader.post("/language/", {"language": "en", "next": "/nowhere/?page=2"})
     assert answer.headers["Location"] == "/nowhere/?page=2"
     assert '<html lang="en">' in reader.get("/").content.decode()
+
+
+def test_the_display_follows_the_system_until_somebody_chooses_with_or_without_an_account(reader: Client) -> None:
+    page = reader.get("/auth/login/").content.decode()
+    assert '<meta name="color-scheme" content="light dark" />' in page
+    assert 'media="screen and (prefers-color-scheme: dark)"' in page
+    answer = reader.post("/theme/", {"theme": "dark", "next": "/calls/?page=2"})
+    assert answer.headers["Location"] == "/calls/?page=2"
+    page = reader.get("/auth/login/").content.decode()
+    assert '<meta name="color-scheme" content="dark" />' in page
+    assert 'media="screen"' in page
+    reader.post("/theme/", {"theme": "light"})
+    assert 'id="dark"' not in reader.get("/auth/login/").content.decode()
+    reader.post("/theme/", {"theme": ""})
+    assert 'content="light dark"' in reader.get("/auth/login/").content.decode()
+
+
+def test_a_choice_of_display_leads_nowhere_else(reader: Client) -> None:
+    answer = reader.post("/theme/", {"theme": "no such", "next": "https://elsewhere.example/"})
+    assert answer.headers["Location"] == "/"
+    assert reader.get("/theme/").status_code == 405
+
+
+def test_pages_are_compressed(reader: Client) -> None:
+    answer = reader.get("/auth/login/", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.content) < 6_000

@@ -69,9 +69,28 @@ def test_a_chart_takes_its_colours_from_the_scheme_and_changes_with_it(visit: Vi
     expect(page.locator("#example-chart .js-line").first).to_have_css("stroke", "rgb(92, 179, 234)")
 
 
+def test_on_paper_a_chart_is_drawn_in_the_light_colours(visit: Visit) -> None:
+    page = visit("/components/", color_scheme="dark")
+    line = page.locator("#example-chart .js-line").first
+    expect(line).to_have_css("stroke", "rgb(92, 179, 234)")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#example-chart .js-line").first).to_have_css("stroke", "rgb(11, 106, 162)")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#example-chart .js-line").first).to_have_css("stroke", "rgb(92, 179, 234)")
+
+
+def test_the_chosen_display_holds_against_the_systems(visit: Visit) -> None:
+    page = visit("/components/", color_scheme="light")
+    page.context.add_cookies([{"name": "theme", "value": "dark", "url": page.url}])
+    page.reload()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(14, 20, 27)")
+    expect(page.locator("#example-chart .js-line").first).to_have_css("stroke", "rgb(92, 179, 234)")
+    expect(page.locator(".theme [aria-pressed=true]")).to_have_text("어둡게")
+
+
 def test_without_plotly_the_table_takes_the_place_of_the_chart(visit: Visit) -> None:
     def without_plotly(page: Page) -> None:
-        page.route("**/plotly-basic.min.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        page.route("**/plotly-basic.min*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
 
     page = visit("/components/", prepare=without_plotly)
     expect(page.locator("#example-chart")).to_be_hidden()
@@ -174,6 +193,40 @@ def test_a_section_asks_for_itself_again_when_its_topic_is_heard_of(visit: Visit
     live.routes[0].send('{"topic": "operations", "action": "plan.changed"}')
     live.routes[0].send('{"topic": "project:p26001", "action": "usage.refreshed"}')
     expect(page.locator("#part")).to_have_text(str(before + 1))
+
+
+def test_however_much_happens_a_section_asks_now_and_then_and_after_the_last(visit: Visit) -> None:
+    live = Live()
+    page = visit("/live-page/", prepare=live.attach)
+    before = number_in(page)
+    for _ in range(40):
+        live.routes[0].send('{"topic": "project:p26001", "action": "usage.refreshed"}')
+        page.clock.run_for(50)
+    page.clock.run_for(2000)
+    asked = number_in(page) - before
+    assert 2 <= asked <= 6
+
+
+def test_what_happens_while_a_section_asks_is_asked_for_after_that(visit: Visit) -> None:
+    live = Live()
+    page = visit("/live-page/", prepare=live.attach)
+    before = number_in(page)
+    asked: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route("**/live-part/", hold_the_first)
+    with page.expect_request("**/live-part/"):
+        live.routes[0].send('{"topic": "project:p26001", "action": "usage.refreshed"}')
+        page.clock.run_for(1000)
+    live.routes[0].send('{"topic": "project:p26001", "action": "usage.refreshed"}')
+    page.clock.run_for(1000)
+    assert len(asked) == 1
+    asked[0].continue_()
+    expect(page.locator("#part")).to_have_text(str(before + 2))
 
 
 def test_a_lost_connection_is_hinted_at_and_caught_up(visit: Visit) -> None:

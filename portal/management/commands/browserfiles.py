@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from portal.web import typeface
 from portal.web.browser_files import BrowserFilesError, fetch, read_lock, registry_address
 
 
@@ -26,5 +27,8 @@ class Command(BaseCommand):
                     seconds = time.monotonic() - started
                     outcome = f"{fetched.files} files from {fetched.bytes / 1e6:.1f} MB in {seconds:.1f} s"
                 self.stdout.write(f"{package.name} {package.version}: {outcome}")
+            catalogue = settings.LOCALE_PATHS[0] / "ko" / "LC_MESSAGES" / "django.po"
+            vendor = static / "vendor"
+            typeface.make(vendor / "pretendard", catalogue.read_text(encoding="utf-8"), vendor / "typeface")
         except BrowserFilesError as error:
             raise CommandError(str(error)) from error

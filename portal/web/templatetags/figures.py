@@ -55,6 +55,13 @@ def percent(part: int, whole: int) -> str:
 
 
 @register.filter
+def rate(part: int, whole: int) -> str:
+    """`42.1 %`: the same with one place, for the rates that reports give too."""
+    tenths = part * 1000 // whole if whole else 0
+    return _("%(number)s %%") % {"number": f"{tenths // 10}.{tenths % 10}"} if whole else "–"
+
+
+@register.filter
 def ago(moment: datetime | None) -> SafeString | str:
     """`3 minutes ago` as a <time> with the full moment in its title; static/js/forms.js keeps it current."""
     if moment is None:

@@ -1,6 +1,7 @@
 """Tags for the frame and its parts: `{% load ui %}`. Every part is shown on /components/.
 
 Navigation   {% nav_link "call_list" label %}  {% breadcrumbs %}{% crumb label "url_name" args… %}{% endbreadcrumbs %}
+             {% tab "ledger" label args… %}
 State        {% badge "success" text %}  {% status_badge row %}  {% progress used total label=… %}  {% bar part whole %}
 Text         {% codebox text label=… %}  {% pagination page %}
 Charts       {% chart figure "element-id" label=… %}  {% chart_scripts %}
@@ -71,6 +72,16 @@ def nav_link(context: Context, url_name: str, label: str) -> SafeString | str:
     elif address != "/" and path.startswith(address):
         current = SafeString(' aria-current="true"')
     return format_html('<li><a href="{}"{}>{}</a></li>', address, current, label)
+
+
+@register.simple_tag(takes_context=True)
+def tab(context: Context, url_name: str, label: str, *args: object) -> SafeString | str:
+    """One of several pages about the same thing, marked where the reader is; nothing where there is no such page."""
+    address = _address(url_name, *args)
+    if not address:
+        return ""
+    current = SafeString(' aria-current="page"') if context["request"].path == address else ""
+    return format_html('<a href="{}"{}>{}</a>', address, current, label)
 
 
 @register.simple_block_tag
