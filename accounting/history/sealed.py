@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounting.balance import recharge
 from accounting.history.alone import take_turn
 from accounting.history.held import require_no_stake_in_account
+from accounting.history.sums import sum_up
 from accounting.models import Refund, SealedDifference, UsageDay, UsageMonth
 from allocations.models import Account
 from allocations.services.ledger import REASON_LENGTH
@@ -38,6 +39,7 @@ def sealed_difference_apply(*, difference: SealedDifference, reason: str, by: Us
         account = accounts.get(entry["account_name"])
         _add(UsageDay, {"day": day, **whose}, entry, account)
         _add(UsageMonth, {"month": day.replace(day=1), **whose}, entry, account)
+    sum_up({(date.fromisoformat(entry["day"]), entry["account_name"]) for entry in difference.days})
     recharge(names)
     Refund.objects.filter(job__cluster=difference.cluster, job__db_index=difference.db_index).update(followed_at=None)
     _record("sealed_difference.applied", difference, by, at)

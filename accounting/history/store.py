@@ -16,6 +16,7 @@ from accounting.history.alone import take_turn
 from accounting.history.held import charged_gpu_seconds, require_no_stake_in_account
 from accounting.history.merge import FIELDS, KEY, MOMENTS, Verdict
 from accounting.history.seals import note_differences
+from accounting.history.sums import sum_up
 from accounting.models import IngestMark, Job, UnreadableJobRow
 from allocations.workflow import LostRace
 from portal.events.services import record as record_event
@@ -90,6 +91,7 @@ def _store(
         stored.news = merge.news()
         stored.held = merge.merge(at)
         days = recompute.recompute()
+        sum_up({(day, account) for day, account, _user in days})
         stored.days, stored.accounts = len(days), {account for _day, account, _user in days}
         recharge(stored.accounts)
     return refused

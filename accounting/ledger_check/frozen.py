@@ -9,12 +9,12 @@ from django.db import connection
 from django.utils.translation import gettext_noop as _
 
 from accounting.ledger_check.findings import Checked
-from accounting.models import Statement
+from accounting.models import Edition, Statement
 from accounting.statements.content import Content, content_of
 from allocations.models import LedgerEntry
 from portal.events.models import Event
 
-APPEND_ONLY = (Event, LedgerEntry, Statement)
+APPEND_ONLY = (Event, LedgerEntry, Statement, Edition)
 # Bits of pg_trigger.tgtype: for each row, before it, DELETE and UPDATE.
 REFUSES_CHANGES = 1 | 2 | 8 | 16
 GUARDED_TABLES = """

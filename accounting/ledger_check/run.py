@@ -31,6 +31,7 @@ CHECKS = (
     Check("settlements", _("Settled grants name their overruns"), grants.settlements),
     Check("refunds", _("Refunds are in the ledger, job by job"), grants.refunds),
     Check("months", _("Usage by month is the sum of its days"), usage.months),
+    Check("sums", _("Usage by day and account is the sum of its persons'"), usage.sums),
     Check("days", _("Usage by day is what the jobs held"), usage.days),
     Check("charges", _("Charges of grants make up all usage"), usage.charges),
     Check("statements", _("Statements add up and are numbered without gaps"), frozen.statements),

@@ -36,6 +36,18 @@ FULL JOIN (
 WHERE (m.gpu_seconds, m.cpu_seconds, m.jobs) IS DISTINCT FROM (d.gpu_seconds, d.cpu_seconds, d.jobs)
 ORDER BY 1, 2, 3
 """
+COUNT_SUMS = "SELECT count(*) FROM accounting_usagesum"
+DIFFERING_SUMS = """
+SELECT day, account_name, s.gpu_seconds, d.gpu_seconds, s.cpu_seconds, d.cpu_seconds, s.jobs, d.jobs
+FROM accounting_usagesum s
+FULL JOIN (
+    SELECT day, account_name, gpu_kind, sum(gpu_seconds) AS gpu_seconds, sum(cpu_seconds) AS cpu_seconds,
+        sum(jobs) AS jobs
+    FROM accounting_usageday GROUP BY 1, 2, 3
+) d USING (day, account_name, gpu_kind)
+WHERE (s.gpu_seconds, s.cpu_seconds, s.jobs) IS DISTINCT FROM (d.gpu_seconds, d.cpu_seconds, d.jobs)
+ORDER BY 1, 2
+"""
 # Per account and month. A job counts in the month in which it began, or where its clocks ran backwards ended.
 TOTALS = """
 SELECT month, account, provisional, d.gpu_seconds, j.gpu_seconds, d.cpu_seconds, j.cpu_seconds, d.jobs, j.jobs
@@ -87,6 +99,25 @@ def months(at: datetime) -> Checked:
             days=_slashed(amounts[1::2]),
         )
         for month, account, user, *amounts in _rows(DIFFERING_MONTHS)
+    ]
+    return found
+
+
+def sums(at: datetime) -> Checked:
+    """Usage by day and account is the sum of usage by day, kind by kind."""
+    found = Checked(checked=_rows(COUNT_SUMS)[0][0])
+    found.wrong = [
+        sentence(
+            _(
+                "%(account)s, %(day)s: the sum over all persons says %(stored)s; their rows come to %(days)s "
+                "(GPU-seconds / CPU-seconds / jobs)."
+            ),
+            account=account,
+            day=day.isoformat(),
+            stored=_slashed(amounts[0::2]),
+            days=_slashed(amounts[1::2]),
+        )
+        for day, account, *amounts in _rows(DIFFERING_SUMS)
     ]
     return found
 

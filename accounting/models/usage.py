@@ -80,3 +80,42 @@ class UsageMonth(Usage):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m} {self.account_name} {self.user_name}: {self.gpu_seconds} GPU-s"
+
+
+class UsageSum(models.Model):
+    """What an account held of one kind of GPU on one day in Asia/Seoul: the sum of all its persons, partitions and
+    states, final and provisional, kept in the same transaction as they are.
+
+    What is asked by day and account over everybody is read here: it costs the same however many persons there are.
+    """
+
+    day = models.DateField()
+    account_name = models.CharField(max_length=255)
+    gpu_kind = models.CharField(max_length=60)
+    gpu_seconds = models.BigIntegerField()
+    cpu_seconds = models.BigIntegerField()
+    jobs = models.PositiveIntegerField()
+
+    KEY = ("day", "account_name", "gpu_kind")
+    AMOUNTS = Usage.AMOUNTS
+
+    class Meta:
+        ordering = ["day", "account_name", "gpu_kind"]
+        constraints = [
+            # A day of all accounts, and below an account's days, are read from the index alone.
+            models.UniqueConstraint(
+                fields=["day", "account_name", "gpu_kind"],
+                include=["gpu_seconds", "cpu_seconds", "jobs"],
+                name="usage_sum_once",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account_name", "day"],
+                include=["gpu_kind", "gpu_seconds", "cpu_seconds", "jobs"],
+                name="usage_sum_by_account",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.account_name} {self.gpu_kind}: {self.gpu_seconds} GPU-s"

@@ -11,6 +11,7 @@ class MailKind(models.TextChoices):
     TASK = "task", _("Something waits for you")
     STEP = "step", _("Steps of your applications")
     REMINDER = "reminder", _("Reminders of deadlines")
+    USAGE = "usage", _("Alerts about the use of your projects")
     MEMBER = "member", _("Members and invitations")
     OFFICE = "office", _("News for the office")
     SIGN_IN = "sign_in", _("Signing in")
@@ -25,6 +26,6 @@ class Delivery(models.TextChoices):
 
 # What changes somebody's rights cannot be switched off or put together.
 ALWAYS_AT_ONCE = (MailKind.DECISION, MailKind.MEMBER)
-SWITCHABLE = (MailKind.TASK, MailKind.STEP, MailKind.REMINDER, MailKind.OFFICE)
+SWITCHABLE = (MailKind.TASK, MailKind.STEP, MailKind.REMINDER, MailKind.USAGE, MailKind.OFFICE)
 # The office hears of every application; what it must act on comes as a task.
 DEFAULTS = {MailKind.OFFICE: Delivery.DAILY}

@@ -7,6 +7,8 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
+from accounting.history.sums import sum_up
+from accounting.models import UsageDay, UsageSum
 from portal.slurm.fake import FakeGateway
 from portal.slurm.types import JobRecord, QueueEntry
 from tests.factories import kst
@@ -74,3 +76,18 @@ def gateway(*rows: Any) -> FakeGateway:
     slurm = FakeGateway(root_account="paic")
     slurm.history = list(rows)
     return slurm
+
+
+def summed() -> None:
+    """Sums follow from rows of usage that were put there by hand."""
+    sum_up(set(UsageDay.objects.values_list("day", "account_name")))
+
+
+def sums_add_up() -> bool:
+    """Whether the sums by day and account are those of usage by day, and there are no others."""
+    wanted: dict[tuple[object, ...], list[int]] = {}
+    for row in UsageDay.objects.all():
+        sums = wanted.setdefault((row.day, row.account_name, row.gpu_kind), [0, 0, 0])
+        for position, name in enumerate(UsageDay.AMOUNTS):
+            sums[position] += getattr(row, name)
+    return wanted == {row[:3]: list(row[3:]) for row in UsageSum.objects.values_list(*UsageSum.KEY, *UsageSum.AMOUNTS)}

@@ -21,6 +21,7 @@ from accounting.usage import Run, usage_of
 from portal.slurm.commands import CommandsGateway
 from portal.slurm.sacct import DELIMITER, parse_jobs
 from portal.slurm.types import JobRecord
+from tests.accounting.histories import sums_add_up
 from tests.factories import GrantFactory, ProjectFactory, kst
 
 JOBS, KILLS = 100_000, 20
@@ -86,6 +87,7 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(tmp_path, monkeypatch):
     for key, amount in truth.items():
         months[key.day.replace(day=1), *key[1:]].update(gpu=amount.gpu_seconds, cpu=amount.cpu_seconds, n=amount.jobs)
     assert amounts(UsageMonth) == {key: (sums["gpu"], sums["cpu"], sums["n"]) for key, sums in months.items()}
+    assert sums_add_up()
     for project, account in zip(projects, accounts, strict=True):
         used = sum(amount.gpu_seconds for key, amount in truth.items() if key.account == account)
         assert project.grants.get().lines.get().charged_gpu_seconds == used

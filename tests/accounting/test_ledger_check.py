@@ -17,7 +17,7 @@ from django.utils import translation
 from accounting.history.store import store_rows
 from accounting.ledger_check import grants
 from accounting.ledger_check.run import CHECKS, MOST_NAMED, check_ledger, check_when_due, results_of
-from accounting.models import IngestMark, Job, LedgerCheck, Refund, Statement, UsageDay, UsageMonth
+from accounting.models import IngestMark, Job, LedgerCheck, Refund, Statement, UsageDay, UsageMonth, UsageSum
 from accounting.refunds.rule import refund_by_rule, rule_ensure
 from accounting.statements.closing import statement_close
 from allocations.models import DecisionLine, GrantLine, LedgerEntry, Overrun
@@ -131,7 +131,22 @@ def test_a_month_that_is_not_the_sum_of_its_days(books):
     assert list(checked()) == ["months"]
 
 
-def test_a_day_that_is_not_what_its_jobs_held(books):
+def test_a_sum_that_is_not_that_of_its_persons(books):
+    UsageSum.objects.filter(account_name="physics").update(jobs=F("jobs") + 1)
+    found = checked()
+    assert list(found) == ["sums"]
+    said = "physics, 2026-03-02: the sum over all persons says 0 / 28,800 / 2; their rows come to 0 / 28,800 / 1"
+    assert found["sums"][0].startswith(said)
+    UsageSum.objects.filter(account_name="physics").delete()
+    assert list(checked()) == ["sums"]
+    row = UsageSum.objects.create(
+        day=date(2026, 3, 2), account_name="nobody", gpu_kind="h100", gpu_seconds=1, cpu_seconds=0, jobs=0
+    )
+    assert any(sentence.startswith(row.account_name) for sentence in checked()["sums"])
+
+
+def test_a_day_that_is_not_what_its_jobs_held(books, monkeypatch):
+    monkeypatch.setattr("accounting.ledger_check.usage.SAMPLE", 5_000)  # so that chance leaves none out
     for model in (UsageDay, UsageMonth):
         rows = model.objects.filter(account_name="p26001-h100", user_name="kim")
         rows.filter(pk__in=rows.order_by("-pk").values("pk")[:1]).update(gpu_seconds=F("gpu_seconds") + 1)
@@ -146,7 +161,7 @@ def test_a_job_whose_usage_is_missing_and_usage_without_a_job(books):
     UsageDay.objects.filter(account_name="physics").delete()
     assert "physics, 2026-03: usage by day says 0 / 0 / 0" in checked()["days"][0]
     Job.objects.filter(account="physics").delete()
-    assert list(checked()) == ["months"]
+    assert list(checked()) == ["months", "sums"]
 
 
 def test_days_that_are_sealed_need_no_jobs_any_more(books):

@@ -15,14 +15,15 @@ from accounting.balance import lines_of, pieces_by_account, recharge
 from accounting.history.rebuild import rebuild
 from accounting.history.recompute import runs_of
 from accounting.history.store import store_rows
-from accounting.models import IngestMark, Job, UsageDay, UsageMonth
+from accounting.models import IngestMark, Job, UsageDay, UsageMonth, UsageSum
 from accounting.usage import charged_gpu_seconds
-from tests.accounting.histories import HOUR, job
+from tests.accounting.histories import HOUR, job, summed
 from tests.factories import GrantFactory, ProjectFactory, SuspensionFactory, kst
 
 pytestmark = pytest.mark.django_db
 LEAF = "p26001-h100"
 AT = kst(2026, 12, 31)
+TABLES = (UsageDay, UsageMonth, UsageSum)
 
 
 @pytest.fixture
@@ -31,8 +32,7 @@ def project():
 
 
 def usage():
-    days = UsageDay.objects.values_list(*UsageDay.KEY, *UsageDay.AMOUNTS)
-    return sorted(days), sorted(UsageMonth.objects.values_list(*UsageMonth.KEY, *UsageMonth.AMOUNTS))
+    return tuple(sorted(model.objects.values_list(*model.KEY, *model.AMOUNTS)) for model in TABLES)
 
 
 # --- Rebuild ---
@@ -56,6 +56,9 @@ def test_a_rebuild_puts_right_what_is_wrong_and_names_it(project, history):
     UsageDay.objects.filter(day=date(2026, 5, 30)).delete()
     UsageDay.objects.filter(provisional=True).delete()
     UsageMonth.objects.filter(month=date(2026, 8, 1)).update(cpu_seconds=1)
+    UsageSum.objects.filter(day=date(2026, 9, 29)).update(cpu_seconds=1)
+    UsageSum.objects.filter(day=date(2026, 9, 30)).delete()
+    UsageSum.objects.create(day=date(2026, 7, 8), account_name=LEAF, gpu_kind="", gpu_seconds=1, cpu_seconds=1, jobs=1)
     stray = UsageDay.objects.filter(account_name=LEAF).first()
     stray.pk, stray.day = None, date(2026, 7, 7)
     stray.save()
@@ -63,6 +66,8 @@ def test_a_rebuild_puts_right_what_is_wrong_and_names_it(project, history):
     rebuilt = rebuild([LEAF], first=date(2026, 1, 1), last=date(2026, 12, 31))
     days = {day for day, _account, _user in rebuilt.differing}
     assert {date(2026, 3, 29), date(2026, 5, 30), date(2026, 7, 7), date(2026, 8, 1), date(2026, 12, 30)} <= days
+    sums = {day for day, _account, user in rebuilt.differing if not user}
+    assert sums == {date(2026, 7, 8), date(2026, 9, 29), date(2026, 9, 30)}
     assert (usage(), rebuilt.lines) == (history, 1)
 
 
@@ -172,5 +177,6 @@ def test_an_upgrade_counts_anew_and_takes_no_old_row_for_a_changed_one(history):
     with connection.cursor() as cursor:
         cursor.execute(migration.CHANGED)
     migration.count_cpu_seconds(None, None)
+    summed()
     assert usage() == right
     assert set(Job.objects.values_list("changed_at", flat=True)) == {AT}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -16,13 +17,13 @@ from accounting.history import retention
 from accounting.history.retention import retain, retain_as_set, seal
 from accounting.history.sealed import sealed_difference_apply, sealed_difference_dismiss
 from accounting.history.store import store_rows
-from accounting.models import IngestMark, Job, Refund, SealedDifference, UsageDay, UsageMonth
+from accounting.models import IngestMark, Job, Refund, SealedDifference, UsageDay, UsageMonth, UsageSum
 from accounting.refunds.follow import follow
 from allocations.models import GrantLine
 from allocations.services.outcomes import Refused
 from allocations.workflow import LostRace
 from portal.events.models import Event
-from tests.accounting.histories import HOUR, job
+from tests.accounting.histories import HOUR, job, sums_add_up
 from tests.factories import GrantFactory, ProjectFactory, UserFactory, kst
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
@@ -56,10 +57,9 @@ def store(*rows) -> None:
     store_rows(rows, at=kst(2026, 6, 30))
 
 
-def usage() -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    return tuple(  # type: ignore[return-value]
-        sorted(model.objects.values_list(*model.KEY, *model.AMOUNTS)) for model in (UsageDay, UsageMonth)
-    )
+def usage() -> tuple[list[tuple[object, ...]], ...]:
+    models: tuple[Any, ...] = (UsageDay, UsageMonth, UsageSum)
+    return tuple(sorted(model.objects.values_list(*model.KEY, *model.AMOUNTS)) for model in models)
 
 
 def used(**wanted: object) -> int:
@@ -172,6 +172,7 @@ def test_late_seconds_change_nothing_until_they_are_entered(late, line, operator
     sealed_difference_apply(difference=late, reason="slurmdbd was mended", by=operator, at=AT)
     assert used(day=date(2026, 4, 1)) == 10_800
     assert UsageMonth.objects.aggregate(all=Sum("gpu_seconds"))["all"] == used() == charged(line) == 18_000
+    assert sums_add_up()
     late.refresh_from_db()
     assert (late.applied, late.closed_by, late.reason) == (True, operator, "slurmdbd was mended")
     assert Event.objects.get(action="sealed_difference.applied").data["gpu_seconds"] == 3600
@@ -213,6 +214,7 @@ def test_a_job_that_moves_to_another_account_is_decided_for_both(line, operator)
     sealed_difference_apply(difference=late, reason="moved", by=operator, at=AT)
     moved = UsageDay.objects.get(day=date(2026, 4, 1))
     assert (moved.account_name, moved.account.name, moved.gpu_seconds) == ("p26001-h100", "p26001-h100", 7200)
+    assert sums_add_up()
     assert (charged(line), charged(GrantLine.objects.get(grant__project=other))) == (14_400, 0)
 
 
@@ -258,4 +260,4 @@ def test_usage_that_is_taken_back_whole_leaves_no_row(line, operator):
         found_at=AT + timedelta(minutes=1),
     )
     sealed_difference_apply(difference=difference, reason="never ran", by=operator, at=AT)
-    assert usage() == ([], [])
+    assert usage() == ([], [], [])

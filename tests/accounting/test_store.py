@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from accounting.history.recompute import runs_of
 from accounting.history.store import job_accept_held, store_rows
-from accounting.models import IngestMark, Job, SealedDifference, UnreadableJobRow, UsageDay, UsageMonth
+from accounting.models import IngestMark, Job, SealedDifference, UnreadableJobRow, UsageDay, UsageMonth, UsageSum
 from accounting.usage import Amount, UsageKey, usage_of
 from portal.events.models import Event
 from portal.slurm.types import UnreadableRow
-from tests.accounting.histories import HOUR, START, job
+from tests.accounting.histories import HOUR, START, job, sums_add_up
 from tests.factories import GrantFactory, ProjectFactory, UserFactory, kst
 
 pytestmark = pytest.mark.django_db
@@ -23,10 +23,11 @@ EVENING = kst(2026, 3, 2, 20)
 
 
 def usage():
-    """Both usage tables as plain values."""
+    """All usage tables as plain values."""
     days = UsageDay.objects.values_list(*UsageDay.KEY, *UsageDay.AMOUNTS, "account")
     months = UsageMonth.objects.values_list(*UsageMonth.KEY, *UsageMonth.AMOUNTS, "account")
-    return sorted(days), sorted(months)
+    sums = UsageSum.objects.values_list(*UsageSum.KEY, *UsageSum.AMOUNTS)
+    return sorted(days), sorted(months), sorted(sums)
 
 
 def by_definition():
@@ -351,7 +352,7 @@ def histories(draw):
 @given(rows=histories(), data=st.data())
 def test_any_pieces_in_any_order_give_what_the_definition_says(rows, data):
     at = EPOCH + timedelta(days=12)
-    for model in (UsageDay, UsageMonth, Job):
+    for model in (UsageDay, UsageMonth, UsageSum, Job):
         model.objects.all().delete()
     # Jobs as they were first seen, and as they are now: for those that ended, running.
     early = [replace(row, end=None, state="RUNNING") for row in data.draw(st.lists(st.sampled_from(rows), max_size=4))]
@@ -360,7 +361,7 @@ def test_any_pieces_in_any_order_give_what_the_definition_says(rows, data):
     for piece in [*pieces, data.draw(st.permutations(rows)), *pieces]:
         store_rows(piece, at=at)
     assert stored_days() == by_definition()
-    assert months_add_up()
+    assert months_add_up() and sums_add_up()
 
 
 def test_however_many_rows_a_window_has_storing_it_takes_few_queries(project, django_assert_max_num_queries):

@@ -13,6 +13,7 @@ from accounting.ledger_check.run import check_ledger, results_of
 from accounting.models import UsageDay, UsageMonth
 from accounting.usage import Run, usage_by_person, usage_of
 from portal.slurm import sacct
+from tests.accounting.histories import sums_add_up
 from tests.accounting.shapes import BORDERS, DAY, HOUR, SEEN, Place, as_seen, histories, random_runs
 from tests.accounting.truth import TrueAmount, TrueKey, by_person, moment_of, record, sacct_line, truth
 from tests.factories import GrantFactory, GrantLineFactory, PoolFactory, ProjectFactory
@@ -136,6 +137,7 @@ def test_a_hundred_histories_read_in_any_pieces_and_order_come_out_to_the_second
 
     assert stored(UsageDay) == truth(everything)
     assert stored(UsageMonth) == by_month(truth(everything))
+    assert sums_add_up()
     again = store_rows(dice.sample(rows, len(rows)), at=moment_of(SEEN))
     assert (again.changed, again.days, again.held) == (0, 0, 0)
     check = check_ledger(at=moment_of(SEEN))

@@ -52,7 +52,7 @@ def _sentences(names: list[str], year: int, rebuilt: Rebuilt) -> str:
     lines = [f"Usage of {', '.join(names)} in {year} was computed anew."]
     if rebuilt.first > date(year, 1, 1):
         lines.append(f"Days before {rebuilt.first} are sealed and stayed as they are.")
-    lines += [f"{day} {account} {user} was corrected." for day, account, user in rebuilt.differing]
+    lines += [f"{day} {account} {user or 'in all'} was corrected." for day, account, user in rebuilt.differing]
     if rebuilt.lines:
         lines.append(f"{rebuilt.lines} grant lines are charged otherwise than before.")
     return "\n".join(lines if rebuilt.differing or rebuilt.lines else [*lines, "Everything was as it should be."])
