@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, Sum
+from django.db.models import Max, QuerySet, Sum
 
 from accounting.attribution import Line, Piece, attribute, borders_of, cut, pieces_of
 from accounting.history.recompute import runs_of
@@ -22,6 +22,7 @@ from accounting.statements.months import month_bounds
 from accounting.usage import clipped_seconds, day_bounds, seconds
 from allocations.budget import SECONDS_A_MINUTE
 from allocations.models import Account, GrantLine, LedgerEntry, Pool
+from portal.prepared import Prepared
 
 # Ledger and grants may also change by hand; everything is attributed anew this often.
 SWEEP = timedelta(minutes=10)
@@ -72,8 +73,16 @@ def recharge(names: Collection[str]) -> int:
 
 def lines_of(projects: Collection[int]) -> defaultdict[tuple[int, int], list[Line]]:
     """The projects' lines by (project, pool): one query."""
+    rows = LINES_OF_ONE(*projects) if len(projects) == 1 else _line_rows(projects)
+    lines: defaultdict[tuple[int, int], list[Line]] = defaultdict(list)
+    for project, pool, *values in rows:
+        lines[project, pool].append(Line(*values))
+    return lines
+
+
+def _line_rows(projects: Collection[int]) -> QuerySet[GrantLine, Any]:
     found: Any = GrantLine.objects.filter(grant__project__in=projects).with_amounts().with_suspensions()
-    rows = found.order_by("grant__starts_at", "pk").values_list(
+    rows: QuerySet[GrantLine, Any] = found.order_by("grant__starts_at", "pk").values_list(
         "grant__project",
         "pool",
         "pk",
@@ -85,10 +94,10 @@ def lines_of(projects: Collection[int]) -> defaultdict[tuple[int, int], list[Lin
         "covered",
         "refunded",
     )
-    lines: defaultdict[tuple[int, int], list[Line]] = defaultdict(list)
-    for project, pool, *values in rows:
-        lines[project, pool].append(Line(*values))
-    return lines
+    return rows
+
+
+LINES_OF_ONE = Prepared(lambda project: _line_rows([project]), -1)
 
 
 def pieces_by_account(lines: Mapping[str, Sequence[Line]], cut_at: datetime | None = None) -> dict[str, list[Piece]]:

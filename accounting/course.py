@@ -1,4 +1,5 @@
-"""How use went over a grant's period, day by day, against the linear plan: pure arithmetic on integers."""
+"""How use went over a grant's period, day by day, against the linear plan, and where it is going: pure arithmetic on
+integers."""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from accounting.projection import BAND_DAYS, Projection
 from accounting.usage import day_of, day_start, seconds
 
 # Beyond as many days the table beside the chart goes by weeks.
 MOST_DAILY_ROWS = 62
 WEEK = 7
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,20 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """Where use is going: from now to `points[-1]`, when all of the award is used or the grant ends. `low` and `high`
+    are the edges of the band around it, no longer than it holds; empty where none is given."""
+
+    points: list[Point]
+    low: list[Point]
+    high: list[Point]
+
+    @property
+    def end(self) -> Point:
+        return self.points[-1]
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """Use in [start, end) of what was `granted`, as it stood at `at`. GPU-seconds by day in Asia/Seoul."""
 
@@ -41,10 +58,35 @@ class Course:
     granted: int
     by_day: Mapping[date, int]
     at: datetime
+    projection: Projection | None = None
 
     @property
     def begun(self) -> bool:
         return self.at >= self.start
+
+    @property
+    def used(self) -> int:
+        return self.points()[-1].used if self.begun else 0
+
+    def ahead(self) -> Ahead | None:
+        """None where nothing is projected, or nothing is left to be used."""
+        found, last = self.projection, self.last_moment()
+        if found is None or last >= self.end or self.used >= self.granted:
+            return None
+        low, high = [], []
+        if found.low is not None and found.high is not None:
+            until = min(self.end, last + timedelta(days=BAND_DAYS))
+            low, high = (_lasting(self._going(rate, until), until) for rate in (found.low, found.high))
+        return Ahead(self._going(found.rate, self.end), low, high)
+
+    def _going(self, rate: int, until: datetime) -> list[Point]:
+        """From now on at so many GPU-seconds a day, until then or until all of the award is used."""
+        now = Point(self.last_moment(), self.used)
+        reached = now.used + rate * seconds(now.moment, until) // DAY
+        if reached < self.granted:
+            return [now, Point(until, reached)]
+        lasts = timedelta(seconds=(self.granted - now.used) * DAY // rate)
+        return [now, Point(now.moment + lasts, self.granted)]
 
     def last_moment(self) -> datetime:
         """Up to where there is something to show: now, the end, or the end of the last day that was used."""
@@ -81,3 +123,17 @@ class Course:
             total = until.used
             rows.append(Stretch(day_of(before.moment), last, total - before.used, total, self.plan_at(until.moment)))
         return rows[::-1]
+
+    def expected(self) -> Stretch | None:
+        """The projection as a row of the table: from now until all is used or the grant ends."""
+        ahead = self.ahead()
+        if ahead is None:
+            return None
+        begin, end = ahead.points[0], ahead.end
+        last = day_of(end.moment - timedelta(seconds=1))
+        return Stretch(day_of(begin.moment), last, end.used - begin.used, end.used, self.plan_at(end.moment))
+
+
+def _lasting(edge: list[Point], until: datetime) -> list[Point]:
+    """Flat from where all is used."""
+    return edge if edge[-1].moment >= until else [*edge, Point(until, edge[-1].used)]

@@ -1,182 +1,110 @@
-"""What a project's page reads of accounting, in a bounded number of queries."""
+"""How a project stands and where it is going: what its page and the part of it that is live read."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cached_property
+from datetime import date, datetime
 from typing import Any
 
-from django.conf import settings
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Exists, Prefetch, QuerySet
 
 from accounting.attribution import Line
-from accounting.balance import Balance, Standing, account_balance, lines_of, total_balance
+from accounting.balance import lines_of
 from accounting.charts import course_figure
 from accounting.course import Course
+from accounting.course_words import course_words
+from accounting.figures import Figures, PoolFigures, figures_of
+from accounting.freshness import Freshness, freshness_of, with_freshness
 from accounting.history.held import rows_in_question
-from accounting.models import IngestMark, Job, QueueJob, Refund, UsageDay, Verification
+from accounting.models import Job, UnreadableJobRow
+from accounting.now import Now, now_in
+from accounting.outlooks import accounts_with_counters, balance_of, recent, use_since
 from accounting.usage import day_of
-from accounting.verification.disputes import clear_until
-from accounting.words import ReasonWords, is_about_a_limit, limit_words
-from allocations.budget import SECONDS_A_MINUTE
-from allocations.models import Account, Membership, Project
-from allocations.selectors.projects import GrantRow, caps_of, stops_by_hand
+from accounting.use import use_by
+from allocations.models import Account, Membership, Pool, Project
+from allocations.selectors.projects import GrantRow
 from portal.people.models import User
+from portal.people.permissions import Permission
+from portal.prepared import Prepared
 
-MOST_JOBS = 20
-MOST_QUEUED = 50
-# A worker that has not read for so long is worth a warning.
-STALE = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """When figures were last read from Slurm, and up to when they were found equal to Slurm's own.
-
-    `disputed`: a difference from Slurm's figures in one of the project's accounts is not explained.
-    """
-
-    read_until: datetime | None
-    run_at: datetime | None
-    stale: bool
-    verified_until: datetime | None
-    disputed: bool
-
-
-@dataclass(frozen=True)
-class PoolUse:
-    """One of the project's pools: how it stands, and the course of use over the period of its grant."""
-
-    account: Account
-    balance: Balance
-    course: Course
-
-    @property
-    def element_id(self) -> str:
-        return f"course-{self.account.pool.code}"
-
-    @cached_property
-    def figure(self) -> Any:
-        return course_figure(self.course)
-
-
-@dataclass(frozen=True, slots=True)
-class MemberUse:
-    """A person's GPU-seconds in the periods of the present grants, in all and by pool (its name, amount)."""
-
-    user_name: str
-    name: str
-    gpu_seconds: int
-    jobs: int
-    by_pool: list[tuple[str, int]]
+# The others are on the page of jobs.
+MOST_JOBS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectUsage:
-    """What the usage part of a project's page shows. `in_question`: jobs whose row the center has to clarify."""
+    """What is live on a project's page. `in_question`: jobs whose row the center has to clarify; `use`: GPU-seconds by
+    account and day."""
 
     project: Project
     at: datetime
-    pools: list[PoolUse]
-    total: Balance | None
-    members: list[MemberUse]
-    names: Mapping[str, str]
-    running: list[QueueJob]
-    waiting: list[QueueJob]
-    more_queued: bool
-    jobs: list[Job]
+    figures: Figures
+    now: Now
     freshness: Freshness
     in_question: int
-    capped: frozenset[tuple[int, str]]
-
-    def limit_reason(self, job: QueueJob) -> ReasonWords | None:
-        """Whose limit a waiting job meets; None where it waits for something else or the figures are not known yet."""
-        balance = next((pool.balance for pool in self.pools if pool.account.pk == job.account_id), None)
-        if balance is None or balance.startable is None or job.time_limit_minutes is None:
-            return None
-        if balance.standing is not Standing.OPEN or balance.stopped or not is_about_a_limit(job.reason):
-            return None
-        needed = job.gpus * job.time_limit_minutes * SECONDS_A_MINUTE
-        capped = (job.account_id, job.user_name) in self.capped
-        return limit_words(needed, startable=balance.startable, left=balance.left, capped=capped)
+    use: Mapping[str, Mapping[date, int]]
 
     @property
-    def most_used(self) -> int:
-        return max((member.gpu_seconds for member in self.members), default=0)
-
-    @property
-    def member_total(self) -> int:
-        return sum(member.gpu_seconds for member in self.members)
+    def pools(self) -> list[PoolFigures]:
+        return self.figures.pools
 
 
 def projects_with_figures(user: User) -> QuerySet[Project]:
     """Projects the reader may see, each with its accounts, their counters, and how fresh figures are: two queries."""
-    mark = IngestMark.objects.filter(cluster=settings.SLURM_CLUSTER)
-    last = Verification.objects.order_by("-at", "-pk")
-    accounts = _accounts_with_counters().order_by("pool__position", "pool__code")
-    return (
-        Project.objects.visible_to(user)
-        .select_related("pi", "institution")
-        .prefetch_related(Prefetch("accounts", queryset=accounts))
-        .annotate(
-            figures_read_until=Subquery(mark.values("read_until")[:1]),
-            figures_run_at=Subquery(mark.values("last_run_at")[:1]),
-            covered_until=Subquery(last.values("covered_until")[:1]),
-            disputed=Subquery(last.values("disputed")[:1]),
-        )
-    )
+    return _with_state(Project.objects.visible_to(user)).prefetch_related(Prefetch("accounts", queryset=_accounts()))
+
+
+def _with_state(projects: QuerySet[Project]) -> QuerySet[Project]:
+    unclear = Exists(Job.objects.held()) | Exists(UnreadableJobRow.objects.open())
+    return with_freshness(projects).annotate(some_rows_unclear=unclear)
+
+
+def _accounts() -> QuerySet[Account]:
+    return accounts_with_counters().order_by("pool__position", "pool__code")
+
+
+def project_with_figures(user: User, code: str) -> Project | None:
+    """One of them, as open pages ask for it again and again; None where it is none of the reader's."""
+    everybodys = user.can(Permission.PROJECT_VIEW)
+    project: Project | None = next(iter(ANY_PROJECT(code) if everybodys else OWN_PROJECT(code, user.pk)), None)
+    if project:
+        project._prefetched_objects_cache = {"accounts": ACCOUNTS(project.pk)}  # type: ignore[attr-defined]
+    return project
+
+
+ANY_PROJECT = Prepared(lambda code: _with_state(Project.objects.filter(code=code)), "(code)")
+OWN_PROJECT = Prepared(lambda code, user: _with_state(Project.objects.of(user).filter(code=code)), "(code)", -1)
+ACCOUNTS = Prepared(lambda project: _accounts().filter(project=project), -1)
 
 
 def project_usage(
-    project: Project, *, lines: Mapping[int, Sequence[Line]], members: Iterable[Membership], at: datetime
+    project: Any,
+    *,
+    lines: Mapping[int, Sequence[Line]],
+    at: datetime,
+    members: Collection[Membership] | None = None,
+    whole_period: bool = False,
 ) -> ProjectUsage:
-    """The usage part of a project's page. `project` comes from `projects_with_figures`, `lines` are by pool."""
+    """How a project of `projects_with_figures` stands; `lines` are by pool. Queries as of `now_in`, and
+    one. Use is read as far back as figures need it, or of the whole period.
+    """
     accounts = list(project.accounts.all())
-    members = list(members)
+    names = [account.name for account in accounts]
     balances = {
-        account.name: balance
-        for account in accounts
-        if (balance := _balance(account, lines.get(account.pool_id, []), at))
+        account: balance for account in accounts if (balance := balance_of(account, lines.get(account.pool_id, []), at))
     }
-    use = _use(balances)
-    names = {
-        row.user.cluster_username: row.user.display_name
-        for row in members
-        # A name that is only asked for may be somebody else's.
-        if row.user and row.user.cluster_username and row.user.cluster_username_approved_at
-    }
-    pools = [
-        PoolUse(account, balances[account.name], _course(balances[account.name], use[account.name], at))
-        for account in accounts
-        if account.name in balances
-    ]
-    queue = list(QueueJob.objects.filter(account__in=accounts)[: MOST_QUEUED + 1])
-    shown = queue[:MOST_QUEUED]
+    first = min((row.starts_at for row in balances.values()), default=at) if whole_period else at
+    use = use_since(day_of(first), [account.name for account in balances], at)
     return ProjectUsage(
         project=project,
         at=at,
-        pools=pools,
-        total=total_balance(list(balances.values())) if balances else None,
-        members=_member_use(use, pools, names),
-        names=names,
-        running=[job for job in shown if job.running],
-        waiting=[job for job in shown if not job.running],
-        more_queued=len(queue) > MOST_QUEUED,
-        jobs=list(_finished_jobs([account.name for account in accounts])),
-        freshness=_freshness(project, {account.name for account in accounts}, at),
-        in_question=rows_in_question([account.name for account in accounts]),
-        capped=_capped(accounts, members),
-    )
-
-
-def _capped(accounts: Iterable[Account], members: Iterable[Membership]) -> frozenset[tuple[int, str]]:
-    """(account, cluster user name) of members with a cap of their own."""
-    pools = [(row.user.cluster_username, caps_of(row)) for row in members if row.user]
-    return frozenset(
-        (account.pk, name) for account in accounts for name, caps in pools if name and account.pool_id in caps
+        figures=figures_of(balances, recent(use, at), at),
+        now=now_in(project, {account.pk: row for account, row in balances.items()}, members=members),
+        freshness=freshness_of(project, set(names), at),
+        in_question=rows_in_question(names) if project.some_rows_unclear else 0,
+        use=use,
     )
 
 
@@ -204,120 +132,99 @@ def lines_of_grants(grants: Iterable[GrantRow]) -> dict[int, list[Line]]:
     return dict(lines)
 
 
+# --- What of the page does not change by the minute ---
+
+
+@dataclass(frozen=True)
+class PoolCourse:
+    """How use went over a pool's present period, as a chart with its table and a sentence."""
+
+    pool: Pool
+    course: Course
+
+    @property
+    def element_id(self) -> str:
+        return f"course-{self.pool.code}"
+
+    @property
+    def figure(self) -> Any:
+        return course_figure(self.course)
+
+    @property
+    def words(self) -> str:
+        return course_words(self.course)
+
+
+def courses(usage: ProjectUsage) -> list[PoolCourse]:
+    """Of the pools whose period has begun; `usage` was read of the whole period."""
+    return [
+        PoolCourse(pool.account.pool, _course(pool, usage.use[pool.account.name], usage.at))
+        for pool in usage.pools
+        if pool.balance.starts_at <= usage.at
+    ]
+
+
+def _course(pool: PoolFigures, by_day: Mapping[date, int], at: datetime) -> Course:
+    balance, first = pool.balance, day_of(pool.balance.starts_at)
+    within = {day: used for day, used in by_day.items() if day >= first}
+    return Course(balance.starts_at, balance.ends_at, balance.entitlement, within, at, pool.outlook.projection)
+
+
 @dataclass(frozen=True, slots=True)
-class ProjectStanding:
-    """A project over all its pools, for lists; no balance where nothing was ever granted."""
+class MemberUse:
+    """A person's GPU-seconds in the periods of the present grants, in all and by pool (its name, amount)."""
 
-    project: Project
-    balance: Balance | None
-    days_left: int
-    last_day: datetime | None
-
-
-def project_standings(projects: Iterable[Project], at: datetime) -> list[ProjectStanding]:
-    """How each of the projects stands, in their order: two queries besides their own."""
-    projects = list(projects)
-    lines = lines_of({project.pk for project in projects})
-    balances: defaultdict[int, list[Balance]] = defaultdict(list)
-    for account in _accounts_with_counters().filter(project__in=projects):
-        of_pool = lines[account.project_id, account.pool_id]
-        if balance := _balance(account, of_pool, at):
-            balances[account.project_id].append(balance)
-    return [_standing(project, balances[project.pk], at) for project in projects]
-
-
-def _standing(project: Project, balances: Sequence[Balance], at: datetime) -> ProjectStanding:
-    if not balances:
-        return ProjectStanding(project, None, 0, None)
-    total = total_balance(balances)
-    return ProjectStanding(project, total, total.days_left(at), total.last_day)
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    day: date
     user_name: str
+    name: str
     gpu_seconds: int
     jobs: int
+    by_pool: list[tuple[str, int]]
 
 
-def _use(balances: Mapping[str, Balance]) -> defaultdict[str, list[_Use]]:
-    """By account, what was used by day and person since the period of its balance began: one query."""
-    use: defaultdict[str, list[_Use]] = defaultdict(list)
-    if not balances:
-        return use
-    begin = {name: day_of(balance.starts_at) for name, balance in balances.items()}
-    rows = UsageDay.objects.filter(account_name__in=balances, day__gte=min(begin.values())).order_by()
-    sums = rows.values_list("account_name", "day", "user_name").annotate(Sum("gpu_seconds"), Sum("jobs"))
-    for name, day, user_name, gpu_seconds, jobs in sums:
-        if day >= begin[name]:
-            use[name].append(_Use(day, user_name, gpu_seconds, jobs))
+@dataclass(frozen=True, slots=True)
+class MemberTable:
+    rows: list[MemberUse]
+
+    @property
+    def total(self) -> int:
+        return sum(row.gpu_seconds for row in self.rows)
+
+
+def member_use(pools: Sequence[PoolFigures], names: Mapping[str, str], at: datetime) -> MemberTable:
+    """Everybody who used something and every member, who used most first: a query to each day on which a period of the
+    pools begins, which is one as a rule."""
+    use = _use_by_person(pools, at)
+    people = {*names, *(user_name for _, user_name in use)}
+    rows = [_member(user_name, names.get(user_name, ""), pools, use) for user_name in people]
+    return MemberTable(sorted(rows, key=lambda row: (-row.gpu_seconds, row.user_name)))
+
+
+def _member(
+    user_name: str, name: str, pools: Sequence[PoolFigures], use: Mapping[tuple[str, str], tuple[int, int]]
+) -> MemberUse:
+    found = [use.get((pool.account.name, user_name), (0, 0)) for pool in pools]
+    return MemberUse(
+        user_name=user_name,
+        name=name,
+        gpu_seconds=sum(gpu_seconds for gpu_seconds, _ in found),
+        jobs=sum(jobs for _, jobs in found),
+        by_pool=[(pool.account.pool.name, used) for pool, (used, _) in zip(pools, found, strict=True)],
+    )
+
+
+def _use_by_person(pools: Sequence[PoolFigures], at: datetime) -> dict[tuple[str, str], tuple[int, int]]:
+    """GPU-seconds and jobs by account and person, in the period of each account's balance until now."""
+    accounts: defaultdict[date, list[str]] = defaultdict(list)
+    for pool in pools:
+        accounts[day_of(pool.balance.starts_at)].append(pool.account.name)
+    use: dict[tuple[str, str], tuple[int, int]] = {}
+    for first, names in accounts.items():
+        for key, amount in use_by("account_name", "user_name", accounts=names, first=first, last=day_of(at)).items():
+            use[key[0], key[1]] = amount.gpu_seconds, amount.jobs
     return use
 
 
-def _course(balance: Balance, use: Iterable[_Use], at: datetime) -> Course:
-    by_day: defaultdict[date, int] = defaultdict(int)
-    for row in use:
-        by_day[row.day] += row.gpu_seconds
-    return Course(balance.starts_at, balance.ends_at, balance.entitlement, by_day, at)
-
-
-def _member_use(
-    use: Mapping[str, Sequence[_Use]], pools: Sequence[PoolUse], names: Mapping[str, str]
-) -> list[MemberUse]:
-    """Everybody who used something and every member, who used most first."""
-    amounts: dict[str, list[int]] = {user_name: [0] * len(pools) for user_name in names}
-    jobs: defaultdict[str, int] = defaultdict(int)
-    for position, pool in enumerate(pools):
-        for row in use[pool.account.name]:
-            amounts.setdefault(row.user_name, [0] * len(pools))[position] += row.gpu_seconds
-            jobs[row.user_name] += row.jobs
-    members = [
-        MemberUse(
-            user_name=user_name,
-            name=names.get(user_name, ""),
-            gpu_seconds=sum(by_pool),
-            jobs=jobs[user_name],
-            by_pool=[(pool.account.pool.name, used) for pool, used in zip(pools, by_pool, strict=True)],
-        )
-        for user_name, by_pool in amounts.items()
-    ]
-    return sorted(members, key=lambda member: (-member.gpu_seconds, member.user_name))
-
-
-def _finished_jobs(accounts: Sequence[str]) -> QuerySet[Job]:
-    """With the refund that stands or was declined, if any (`refund_status`, `refunded`)."""
-    of_job = Refund.objects.filter(job=OuterRef("pk")).exclude(status=Refund.Status.WITHDRAWN).order_by("-pk")
-    refund = {"refund_status": of_job.values("status")[:1], "refunded": of_job.values("refunded_gpu_seconds")[:1]}
-    jobs = Job.objects.filter(account__in=accounts, final=True)
-    return jobs.annotate(**{name: Subquery(rows) for name, rows in refund.items()}).order_by("-end", "-pk")[:MOST_JOBS]
-
-
-def _accounts_with_counters() -> QuerySet[Account]:
-    """What `_balance` reads of an account, in one query."""
-    by_hand = Exists(stops_by_hand(OuterRef("name"), OuterRef("project__code")))
-    return Account.objects.select_related("pool", "counter").annotate(by_hand=by_hand)
-
-
-def _balance(account: Account, lines: Sequence[Line], at: datetime) -> Balance | None:
-    counter = getattr(account, "counter", None)
-    return account_balance(
-        account.pool,
-        lines,
-        counter,
-        at,
-        exhausted=account.exhausted_at is not None,
-        stopped=getattr(account, "by_hand", False),
-    )
-
-
-def _freshness(project: Project, accounts: set[str], at: datetime) -> Freshness:
-    run_at = getattr(project, "figures_run_at", None)
-    disputed = getattr(project, "disputed", None) or []
-    return Freshness(
-        read_until=getattr(project, "figures_read_until", None),
-        run_at=run_at,
-        stale=run_at is None or at - run_at > STALE,
-        verified_until=clear_until(getattr(project, "covered_until", None), disputed, accounts),
-        disputed=any(row["account"] in accounts for row in disputed),
-    )
+def latest_jobs(accounts: Iterable[Account]) -> list[Job]:
+    """The last that ended: one query."""
+    jobs = Job.objects.filter(account__in=[account.name for account in accounts], final=True)
+    return list(jobs.order_by("-end", "-pk")[:MOST_JOBS])

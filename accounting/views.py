@@ -1,22 +1,32 @@
-"""The pages of accounting: a project's dashboard, its figures as a file, and the center as a whole."""
+"""The pages of accounting: a project's dashboard, its figures as files, and the center as a whole."""
 
 from __future__ import annotations
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounting.agenda import agenda
+from accounting.alerts.selectors import alerts_for
 from accounting.caps import own_caps
-from accounting.center import center_use
-from accounting.export import usage_csv
+from accounting.course_words import course_sheet
 from accounting.leavers import leavers
-from accounting.selectors import lines_by_pool, lines_of_grants, project_usage, projects_with_figures
-from allocations.models import Project
-from allocations.permissions import can_with_project
-from allocations.selectors.projects import members_of, project_frame
-from allocations.views.base import SignedInRequest, requires, signed_in
-from portal.people.permissions import Permission
+from accounting.projection import METHOD
+from accounting.selectors import (
+    courses,
+    latest_jobs,
+    lines_by_pool,
+    lines_of_grants,
+    member_use,
+    project_usage,
+    project_with_figures,
+    projects_with_figures,
+)
+from allocations.selectors.dates import dates_in
+from allocations.selectors.projects import project_frame
+from allocations.views.base import SignedInRequest, signed_in
+from portal.web.sheets import csv_file
 
 
 @require_GET
@@ -24,14 +34,23 @@ from portal.people.permissions import Permission
 def project(request: SignedInRequest, code: str) -> HttpResponse:
     """Where a project stands: for its PI and members, and for operators."""
     at = timezone.now()
-    project = get_object_or_404(projects_with_figures(request.user), code=code)
+    projects = projects_with_figures(request.user).select_related("pi", "institution")
+    project = get_object_or_404(projects, code=code)
     frame = project_frame(project, request.user, at)
-    lines = lines_of_grants(frame["grants"])
-    usage = project_usage(project, lines=lines, members=frame["members"], at=at)
+    usage = project_usage(
+        project, lines=lines_of_grants(frame["grants"]), members=frame["members"], whole_period=True, at=at
+    )
     context = {
         **frame,
+        "at": at,
         "usage": usage,
-        "leavers": leavers(usage, request.user),
+        "method": METHOD,
+        "alerts": alerts_for(request.user, at, project),
+        "courses": courses(usage),
+        "agenda": agenda(project, dates_in(frame), [pool.outlook for pool in usage.pools], at),
+        "people": member_use(usage.pools, usage.now.names, at),
+        "jobs": latest_jobs(project.accounts.all()),
+        "leavers": leavers(project, usage.now, request.user, frame["stops"]),
         "own_caps": own_caps(request.user, frame["members"], project.accounts.all()),
     }
     return render(request, "accounting/project.html", context)
@@ -40,25 +59,36 @@ def project(request: SignedInRequest, code: str) -> HttpResponse:
 @require_GET
 @signed_in
 def project_usage_part(request: SignedInRequest, code: str) -> HttpResponse:
-    """The sections of the page that follow the cluster, for a page that is open."""
-    project = get_object_or_404(projects_with_figures(request.user), code=code)
-    usage = project_usage(project, lines=lines_by_pool(project), members=members_of(project), at=timezone.now())
-    may_manage = can_with_project(request.user, Permission.PROJECT_MANAGE, project)
-    context = {"project": project, "usage": usage, "leavers": leavers(usage, request.user), "may_manage": may_manage}
+    """The sections of the page that follow the cluster, for a page that is open; after an Event (static/js/live.js
+    says so) the grants, too, so that it is one request all the same."""
+    at = timezone.now()
+    project = project_with_figures(request.user, code)
+    if project is None:
+        raise Http404
+    frame = project_frame(project, request.user, at) if "Live-Event" in request.headers else None
+    if frame:
+        usage = project_usage(project, lines=lines_of_grants(frame["grants"]), members=frame["members"], at=at)
+    else:
+        usage = project_usage(project, lines=lines_by_pool(project), at=at)
+    context = {
+        "project": project,
+        "usage": usage,
+        "jobs": latest_jobs(project.accounts.all()),
+        "method": METHOD,
+        "after_event": bool(frame),
+        **(frame or {}),
+    }
     return render(request, "accounting/parts/refresh.html", context)
 
 
 @require_GET
 @signed_in
-def project_usage_csv(request: SignedInRequest, code: str) -> StreamingHttpResponse:
-    project = get_object_or_404(Project.objects.visible_to(request.user), code=code)
-    answer = StreamingHttpResponse(usage_csv(project), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{project.code}-usage.csv"'
-    return answer
-
-
-@require_GET
-@requires(Permission.CENTER_VIEW)
-def center(request: SignedInRequest) -> HttpResponse:
-    """Totals by institution and pool: no person, no project title."""
-    return render(request, "accounting/center.html", {"center": center_use(timezone.now())})
+def project_course_csv(request: SignedInRequest, code: str, pool: str) -> HttpResponse:
+    """The table beside the chart of use over time in one pool."""
+    at = timezone.now()
+    project = get_object_or_404(projects_with_figures(request.user), code=code)
+    usage = project_usage(project, lines=lines_by_pool(project), whole_period=True, at=at)
+    for row in courses(usage):
+        if row.pool.code == pool:
+            return csv_file(course_sheet(row.course, row.pool.name), f"{project.code}-{pool}-course")
+    raise Http404

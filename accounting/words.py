@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from django.utils.functional import Promise
@@ -48,6 +49,10 @@ class ReasonWords(NamedTuple):
     words: Text
     cure: Text
 
+    def of(self, job: str) -> ReasonWords:
+        """With the job's number in the commands of the cure; an array's `10_[4-5%2]` without how many run at once."""
+        return self._replace(cure=str(self.cure).replace("JOBID", re.sub(r"%\d+", "", job)))
+
 
 _LIMIT = ReasonWords(
     _("It would pass the project's limit: GPUs × time limit is more than what can start now."),
@@ -76,6 +81,18 @@ _CLOSED = ReasonWords(
 _TOO_BIG = ReasonWords(
     _("It asks for more than one job may have here."),
     _("Ask for fewer GPUs, CPUs or nodes, then submit again."),
+)
+_OWN_MOST = ReasonWords(
+    _("The person or the project holds as many GPUs or jobs at once as are allowed here."),
+    _("It starts by itself once one of their jobs has ended."),
+)
+_NOT_HERE = ReasonWords(
+    _("The partition does not take jobs of this account or QOS."),
+    _("Cancel it and submit again with the line shown on this page."),
+)
+_BROKEN = ReasonWords(
+    _("It could not be started, and Slurm holds it back."),
+    _("Look at the script and at its output file, then release it (scontrol release JOBID) or submit it again."),
 )
 _DOWN = ReasonWords(_("The nodes it needs are down, reserved or in maintenance."), "")
 _ACCOUNT = ReasonWords(
@@ -117,7 +134,34 @@ REASONS: dict[str, ReasonWords] = {
     "QOSMinGRES": ReasonWords(_("It asks for no GPU."), _("Submit again with --gpus=1 or more.")),
     "InvalidAccount": _ACCOUNT,
     "InvalidQOS": _ACCOUNT,
+    "AccountNotAllowed": _NOT_HERE,
+    "QOSNotAllowed": _NOT_HERE,
+    "AccountingPolicy": _NOT_HERE,
+    "AssocMaxWallDurationPerJobLimit": _TIME,
+    "QOSMaxWallDurationPerJobLimit": _TIME,
+    "QOSTimeLimit": _TIME,
+    "QOSGrpGRESMinutes": ReasonWords(
+        _("The hours that jobs of this kind may use in all are used up or reserved."), _("Ask the center.")
+    ),
+    "QOSMaxSubmitJobPerUserLimit": _OWN_MOST,
+    "AssocGrpGRES": _OWN_MOST,
+    "Licenses": ReasonWords(_("It waits for a licence that other jobs hold."), ""),
+    "Cleaning": ReasonWords(_("Its last run is still being cleared away."), ""),
+    "Prolog": ReasonWords(_("Its nodes are being prepared."), ""),
+    "Nodes required for job are DOWN": _DOWN,
+    "ReservationDeleted": ReasonWords(
+        _("The reservation it was to run in is gone."), _("Cancel it and submit again without --reservation.")
+    ),
+    "launch failed requeued held": _BROKEN,
+    "JobHoldMaxRequeue": _BROKEN,
+    "JobLaunchFailure": _BROKEN,
+    "MaxMemPerLimit": ReasonWords(
+        _("It asks for more memory than is allowed here."), _("Submit again with a smaller --mem.")
+    ),
+    "DeadLine": ReasonWords(_("It can no longer end before the deadline it was given."), _("Cancel it: scancel JOBID")),
 }
+# Limits of all that a person or account has at once, not of one job, are told by their end.
+LIMITS = ("QOSMax", "AssocMax", "MaxGRES", "MaxJobs")
 # Families of reasons whose members differ by resource only (slurm-facts section 2).
 PREFIXES: tuple[tuple[str, ReasonWords], ...] = (
     ("AssocGrp", _LIMIT),
@@ -138,6 +182,8 @@ def reason_words(reason: str) -> ReasonWords:
     word = reason.strip("() ").split(",")[0].strip()
     if word in REASONS:
         return REASONS[word]
+    if word.startswith(LIMITS) and ("PerUser" in word or "PerAccount" in word):
+        return _OWN_MOST
     return next((words for prefix, words in PREFIXES if word.startswith(prefix)), ReasonWords(reason, ""))
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django import template
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from accounting.balance import Balance
 from accounting.models import Job, QueueJob
+from accounting.now import Now
 from accounting.refunds.request import oldest_end
-from accounting.selectors import ProjectUsage
 from accounting.usage import seconds
-from accounting.words import ReasonWords, reason_words, state_words
-from portal.web.templatetags.figures import hours_text
+from accounting.words import ReasonWords, state_words
+from portal.web.templatetags.figures import hours_text, percent
 from portal.web.templatetags.ui import badge
 
 register = template.Library()
+
+# Options of sbatch, and what is typed about a job that waits.
+COMMAND = re.compile(r"(--[a-z]+(?:=\d+)?|(?:scancel|scontrol release) [\w\[\],-]+)")
 
 
 @register.filter
@@ -49,6 +54,18 @@ def elapsed(job: Job) -> str:
 
 
 @register.filter
+def waited_for(job: Job) -> str:
+    """From its submission to its start."""
+    return duration(seconds(job.submit, job.start)) if job.start else "–"
+
+
+@register.filter
+def used_of_limit(job: Job) -> str:
+    """How much of its time limit it ran."""
+    return percent(seconds(job.start, job.until), (job.time_limit_minutes or 0) * 60) if job.start else "–"
+
+
+@register.filter
 def running_for(job: QueueJob, at: datetime) -> str:
     return duration(seconds(job.start, at)) if job.start else "–"
 
@@ -71,9 +88,21 @@ def state_badge(state: str) -> SafeString:
 
 
 @register.filter
-def reason(job: QueueJob, usage: ProjectUsage) -> ReasonWords:
+def reason(job: QueueJob, now: Now) -> ReasonWords:
     """Why the job waits; where it is about a budget, whose."""
-    return usage.limit_reason(job) or reason_words(job.reason)
+    return now.reason(job)
+
+
+@register.filter
+def commands(text: str) -> SafeString:
+    """A sentence with its commands and options set apart, to be copied whole."""
+    return mark_safe(COMMAND.sub(r'<code class="nowrap">\1</code>', escape(text)))  # noqa: S308 - escaped before
+
+
+@register.filter
+def within(label: str) -> str:
+    """A label as a word within a sentence: `Member` as `member`, `GPU kind` as it is."""
+    return label if label[:2].isupper() else label[:1].lower() + label[1:]
 
 
 @register.filter

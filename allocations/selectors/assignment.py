@@ -68,13 +68,6 @@ def under_review(call: Call) -> list[Application]:
     return list(found.prefetch_related(Prefetch("reviews", queryset=reviews)).order_by("submitted_at", "pk"))
 
 
-def lacking_reviewers(person: User) -> list[Application]:
-    """Applications under review, in any call, that fewer review than their size asks for and the person may judge."""
-    waiting = Application.objects.filter(status=ApplicationStatus.REVIEW).without_stake_of(person)
-    found = waiting.select_related("call", "tier").prefetch_related("reviews").order_by("due_at", "pk")
-    return [row for row in found if lacking_reviews(row)]
-
-
 def judgeable(call: Call, person: User) -> set[int]:
     """The call's applications in which the person has no stake, by key."""
     return set(call.applications.without_stake_of(person).values_list("pk", flat=True))

@@ -10,6 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from allocations.models import Application, Call, Review, TechnicalReview
+from allocations.selectors.assignment import lacking_reviews
 from allocations.standing import Standing, standing
 from allocations.workflow import CLOSED, HANDED_IN, ApplicationStatus
 from portal.people.models import User
@@ -115,10 +116,14 @@ def calls_with_applications() -> QuerySet[Call]:
     return Call.objects.filter(Exists(Application.objects.handed_in().filter(call=OuterRef("pk"))))
 
 
-def to_check(user: User) -> list[Application]:
-    """What waits for the eligibility check and is not the reader's own concern, the most urgent first."""
-    waiting = Application.objects.filter(status=ApplicationStatus.SUBMITTED).without_stake_of(user)
-    return list(waiting.select_related("call", "tier", "institution").order_by("due_at", "submitted_at"))
+def waiting_for_office(user: User) -> tuple[list[Application], list[Application]]:
+    """What waits for the eligibility check, and what is under review and fewer review than its size asks for: of any
+    call, the most urgent first, without the reader's own concerns. Two queries."""
+    statuses = [ApplicationStatus.SUBMITTED, ApplicationStatus.REVIEW]
+    waiting = Application.objects.filter(status__in=statuses).without_stake_of(user)
+    found = waiting.select_related("call", "tier").prefetch_related("reviews").order_by("due_at", "submitted_at", "pk")
+    to_check = [row for row in found if row.status == ApplicationStatus.SUBMITTED]
+    return to_check, [row for row in found if row.status == ApplicationStatus.REVIEW and lacking_reviews(row)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +12,6 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BigIntegerField,
-    BooleanField,
-    Case,
     Exists,
     Func,
     JSONField,
@@ -22,7 +20,6 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
-    When,
 )
 from django.db.models.functions import JSONObject
 from django.utils import timezone
@@ -41,12 +38,11 @@ from allocations.models import (
     StopOrder,
     Suspension,
 )
-from allocations.permissions import can_with_project
 from allocations.selectors.reports import report_due_on
 from allocations.standing import AccountStanding, account_standing, ended_standing, grant_phase
 from allocations.usernames import own_name
 from portal.people.models import User
-from portal.people.permissions import Permission
+from portal.prepared import Prepared
 
 # How long the project's page says that jobs were ended by order.
 STOPS_SHOWN = timedelta(days=1)
@@ -71,7 +67,6 @@ class LineRow:
     granted_gpu_seconds: int
     account: Account | None
     standing: AccountStanding | None
-    asked: list[str]
     suspended: Sequence[tuple[datetime, datetime | None]] = ()
     covered_gpu_seconds: int = 0
     refunded_gpu_seconds: int = 0
@@ -129,31 +124,36 @@ def project_frame(project: Project, user: User, at: datetime) -> dict[str, Any]:
 
     Reads `project.accounts` with their pools, which the caller may prefetch (`with_accounts`).
     """
-    cluster = Cluster.current()
     accounts = sorted(project.accounts.all(), key=lambda account: (account.pool.position, account.pool.code))
-    members = list(members_of(project))
+    members = list(MEMBERS(project.pk))
     by_pool = {account.pool_id: account for account in accounts}
-    grants = _grant_rows(project, by_pool, cluster, at)
+    grants = _grant_rows(project, by_pool, at)
     return {
         "project": project,
         "grants": grants,
         "suspensions": [row.suspension for row in grants if row.suspension],
         "stops": _stops(grants),
+        "asked": _asked(grants),
         "stopped_by_hand": _pools_stopped_by_hand(grants),
         "nobody_ready": not any(_is_ready(row) for row in members),
         "members": members,
-        "submit_lines": [_submit_line(account) for account in accounts],
-        "may_manage": can_with_project(user, Permission.PROJECT_MANAGE, project),
+        "submit_lines": [submit_line(account) for account in accounts],
+        "may_manage": _manages(user, project, members),
         "has_delegate": any(row.is_delegate for row in members),
         "own_name": own_name(user) if any(_is_active(row, user) for row in members) else None,
         "own_stop": any(_is_active(row, user) and getattr(row, "stopped_by_hand", False) for row in members),
     }
 
 
-def members_of(project: Project) -> QuerySet[Membership]:
+def _manages(user: User, project: Project, members: list[Membership]) -> bool:
+    """As `managed_by` says, from the members at hand."""
+    return project.pi_id == user.pk or any(row.is_delegate and _is_active(row, user) for row in members)
+
+
+def members_of(project: Project | int) -> QuerySet[Membership]:
     """Active members and open invitations, the PI first, each with its caps for `caps_of` and whether somebody stopped
     the person in Slurm itself (`stopped_by_hand`)."""
-    current = project.memberships.exclude(status=Membership.Status.REMOVED)
+    current = Membership.objects.filter(project=project).exclude(status=Membership.Status.REMOVED)
     pair = Func("pool_id", "gpu_seconds", template="ARRAY[%(expressions)s]", output_field=ArrayField(BigIntegerField()))
     caps = MemberCap.objects.filter(membership=OuterRef("pk")).order_by().annotate(pair=pair)
     leaves = Account.objects.filter(project=OuterRef(OuterRef("project"))).values("name")
@@ -161,6 +161,9 @@ def members_of(project: Project) -> QuerySet[Membership]:
     stopped = Exists(stops.exclude(person="").filter(person=OuterRef("user__cluster_username")))
     rows = current.annotate(capped=ArraySubquery(caps.values("pair")), stopped_by_hand=stopped)
     return rows.select_related("user", "project").order_by("pk")
+
+
+MEMBERS = Prepared(members_of, -1)
 
 
 def caps_of(membership: Any) -> dict[int, int]:
@@ -172,56 +175,87 @@ def with_accounts(projects: QuerySet[Project]) -> QuerySet[Project]:
     return projects.prefetch_related(Prefetch("accounts", queryset=Account.objects.select_related("pool")))
 
 
-def _grant_rows(project: Project, accounts: dict[int, Account], cluster: Cluster, at: datetime) -> list[GrantRow]:
+def _grant_rows(project: Project, accounts: dict[int, Account], at: datetime) -> list[GrantRow]:
     """One query: lines with their grant, the sum of their ledger, and what stands in the way of using it."""
-    asked = ChangeRequest.objects.open().filter(project=OuterRef("grant__project")).order_by().values("kind")
-    lines = GrantLine.objects.filter(grant__project=project).with_amounts().with_suspensions()
-    lines = lines.select_related("grant__application", "grant__final_report", "grant__project", "pool")
-    found: Any = lines.annotate(
-        asked=ArraySubquery(asked),
-        by_hand=_stopped_by_hand(project, accounts),
-        reason=_reason_of_suspension(),
-        stops=_stop_orders(at),
-    )
     rows: dict[Grant, list[LineRow]] = {}
-    for line in found.order_by("grant__starts_at", "pk"):
+    for line in LINES(project.pk, at - STOPS_SHOWN):
         account = accounts.get(line.pool_id)
-        state = _line_standing(line, account, cluster, at)
+        state = _line_standing(line, account, _cluster_of(line), at)
         amounts = {"covered_gpu_seconds": line.covered, "refunded_gpu_seconds": line.refunded}
-        row = LineRow(line, line.pool, line.granted, account, state, line.asked, line.suspended, **amounts)
+        row = LineRow(line, line.pool, line.granted, account, state, line.suspended, **amounts)
         rows.setdefault(line.grant, []).append(row)
     return [_grant_row(grant, of_grant, at) for grant, of_grant in rows.items()]
 
 
-def stops_by_hand(account: str | OuterRef, project: str | OuterRef) -> QuerySet[Drift]:
+def _lines(project: int, since: datetime) -> QuerySet[GrantLine, Any]:
+    lines = GrantLine.objects.filter(grant__project=project).with_amounts().with_suspensions()
+    lines = lines.select_related("grant__application", "grant__final_report", "grant__project", "pool")
+    return lines.annotate(
+        asked=_asked_changes(),
+        cluster=_cluster(),
+        by_hand=_stopped_by_hand(),
+        reason=_reason_of_suspension(),
+        stops=_stop_orders(since),
+    ).order_by("grant__starts_at", "pk")
+
+
+LINES = Prepared(_lines, -1, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def stops_by_hand(account: str | OuterRef | Subquery, project: str | OuterRef) -> QuerySet[Drift]:
     """What somebody stopped in Slurm itself and so holds the account, by its name and its project's code: itself, or
     what it hangs below."""
     places = [account, project, settings.SLURM_ROOT_ACCOUNT]
     return Drift.objects.filter(kind=Drift.Kind.STOPPED, person="", closed_at=None, account__in=places)
 
 
-def _stopped_by_hand(project: Project, accounts: dict[int, Account]) -> Case:
-    """By pool, whether the project's account is stopped so."""
-    stopped = [When(pool=pool, then=Exists(stops_by_hand(row.name, project.code))) for pool, row in accounts.items()]
-    return Case(*stopped, default=False, output_field=BooleanField())
+def _stopped_by_hand() -> Exists:
+    """Whether the project's account in the line's pool is stopped so."""
+    leaf = Account.objects.filter(project=OuterRef(OuterRef("grant__project")), pool=OuterRef(OuterRef("pool")))
+    return Exists(stops_by_hand(Subquery(leaf.values("name")[:1]), OuterRef("grant__project__code")))
 
 
 def _pools_stopped_by_hand(grants: list[GrantRow]) -> list[Pool]:
     """Of grants that could be used otherwise."""
     usable = [row for grant in grants if grant.badge == "success" for row in grant.lines]
-    return list(dict.fromkeys(row.pool for row in usable if getattr(row.line, "by_hand", False)))
+    return list(dict.fromkeys(row.pool for row in usable if row.account and getattr(row.line, "by_hand", False)))
 
 
 def _reason_of_suspension() -> Subquery:
     return Subquery(Suspension.objects.filter(grant=OuterRef("grant"), until=None).values("reason")[:1])
 
 
-def _stop_orders(at: datetime) -> ArraySubquery:
-    """Those that are being carried out and those of the last day, as JSON."""
-    recent = Q(done_at=None) | Q(done_at__gt=at - STOPS_SHOWN)
+def _cluster() -> Subquery:
+    """What `account_standing` reads of the cluster, as JSON."""
+    row = JSONObject(heartbeat_at="heartbeat_at", writing_enabled="writing_enabled")
+    return Subquery(Cluster.objects.filter(name=settings.SLURM_CLUSTER).values(row=row)[:1])
+
+
+def _cluster_of(line: Any) -> Cluster:
+    found = line.cluster or {"heartbeat_at": None, "writing_enabled": False}
+    heartbeat_at = found["heartbeat_at"] and _moment(found["heartbeat_at"])
+    return Cluster(heartbeat_at=heartbeat_at, writing_enabled=found["writing_enabled"])
+
+
+def _stop_orders(since: datetime) -> ArraySubquery:
+    """Those that are being carried out and those that were until lately, as JSON."""
+    recent = Q(done_at=None) | Q(done_at__gt=since)
     orders = StopOrder.objects.filter(recent, project=OuterRef("grant__project"))
     row = JSONObject(username="username", reason="reason", at="at", done_at="done_at")
     return ArraySubquery(orders.values(row=row), output_field=ArrayField(JSONField()))
+
+
+def _asked_changes() -> ArraySubquery:
+    """Changes that wait for a decision, as JSON."""
+    asked = ChangeRequest.objects.open().filter(project=OuterRef("grant__project")).order_by("asked_at", "pk")
+    row = JSONObject(kind="kind", due_at="due_at")
+    return ArraySubquery(asked.values(row=row), output_field=ArrayField(JSONField()))
+
+
+def _asked(grants: list[GrantRow]) -> dict[str, datetime | None]:
+    """By kind, until when the project's changes that wait are to be decided: read with any of its lines."""
+    found = getattr(grants[0].lines[0].line, "asked", []) if grants else []
+    return {row["kind"]: row["due_at"] and _moment(row["due_at"]) for row in found}
 
 
 def _stops(grants: list[GrantRow]) -> list[StopRow]:
@@ -247,7 +281,7 @@ def _line_standing(line: Any, account: Account | None, cluster: Cluster, at: dat
 def _grant_row(grant: Grant, lines: list[LineRow], at: datetime) -> GrantRow:
     suspension = _suspension(lines[0], at)
     badge, phase = grant_phase(grant, at, suspended=suspension is not None)
-    last_day, report = grant.ends_at - timedelta(seconds=1), _report_standing(grant, at)
+    last_day, report = grant.ends_at - timedelta(seconds=1), report_standing(grant, at)
     return GrantRow(grant, badge, phase, last_day, lines, report, suspension)
 
 
@@ -258,7 +292,7 @@ def _suspension(row: LineRow, at: datetime) -> SuspensionRow | None:
     return SuspensionRow(since, reason or "") if since and at < row.line.grant.ends_at else None
 
 
-def _report_standing(grant: Grant, at: datetime) -> ReportStanding | None:
+def report_standing(grant: Grant, at: datetime) -> ReportStanding | None:
     """None while the grant runs, and for one that was over when it was imported."""
     if at < grant.ends_at or grant.ends_at <= grant.created_at:
         return None
@@ -269,7 +303,8 @@ def _report_standing(grant: Grant, at: datetime) -> ReportStanding | None:
     return ReportStanding(submitted_at, due_on, late)
 
 
-def _submit_line(account: Account) -> SubmitLine:
+def submit_line(account: Account) -> SubmitLine:
+    """Reads the account's pool."""
     partition = account.pool.partitions[0]
     command = f"sbatch --account={account.name} --partition={partition} --gpus=1 --time=01:00:00 job.sh"
     return SubmitLine(account.pool, command, account.state == Account.State.IN_FORCE and not account.parked)

@@ -51,6 +51,12 @@ def names_without_login() -> QuerySet[User]:
     return _approved().filter(nowhere).order_by("cluster_username_approved_at", "pk")
 
 
+def names_to_see_to(by: User) -> QuerySet[User]:
+    """What an operator has to do with names: to approve those of others, and to make or look for logins."""
+    people = names_asked(by) | names_without_login()
+    return people.select_related("institution").order_by("cluster_username_asked_at", "pk")
+
+
 def _approved() -> QuerySet[User]:
     people = User.objects.filter(cluster_username_approved_at__isnull=False, is_active=True)
     return people.select_related("institution", "cluster_username_approved_by")

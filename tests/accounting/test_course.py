@@ -1,5 +1,6 @@
 """The curve of use over a grant's period, its plan, and the table beside it."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from accounting.charts import course_figure
 from accounting.course import MOST_DAILY_ROWS, Course
+from accounting.projection import Projection
 from tests.factories import kst
 
 START, END = kst(2026, 3, 1), kst(2026, 3, 11)
@@ -89,3 +91,33 @@ def test_the_figure_names_no_colour_of_its_own_and_no_zone():
     assert list(used["y"]) == [0, 2, 2, 2]
     assert (list(plan["y"]), list(awarded["y"])) == ([0, 10], [10, 10])
     assert "#" not in str(figure["data"])
+
+
+def projected(by_day, at, rate, **others):
+    found = course(by_day, at)
+    return replace(found, projection=Projection(rate, None, None, None, 0, **others))
+
+
+def test_the_projection_goes_on_to_the_end_or_until_all_is_used():
+    slow = projected({1: 100}, kst(2026, 3, 2), 20).ahead()
+    assert [(point.moment, point.used) for point in slow.points] == [(kst(2026, 3, 2), 100), (END, 280)]
+    fast = projected({1: 100}, kst(2026, 3, 2), 450).ahead()
+    assert [(point.moment, point.used) for point in fast.points] == [(kst(2026, 3, 2), 100), (kst(2026, 3, 4), 1000)]
+    assert not slow.low and not slow.high
+
+
+def test_the_band_lies_around_it_and_stays_below_the_award():
+    ahead = projected({1: 100}, kst(2026, 3, 2), 100, low=50, high=450).ahead()
+    assert [point.used for point in ahead.low] == [100, 550]
+    assert [(point.moment, point.used) for point in ahead.high][1:] == [(kst(2026, 3, 4), 1000), (END, 1000)]
+
+
+def test_nothing_is_projected_where_it_is_over_or_all_is_used():
+    assert projected({1: 100}, kst(2026, 4, 1), 100).ahead() is None
+    assert projected({1: 1000}, kst(2026, 3, 2), 100).ahead() is None
+    assert course({1: 100}, kst(2026, 3, 2)).ahead() is None
+
+
+def test_the_table_says_what_the_chart_expects():
+    row = projected({1: 100}, kst(2026, 3, 2), 20).expected()
+    assert (row.first, row.last, row.used, row.total, row.plan) == (date(2026, 3, 2), date(2026, 3, 10), 180, 280, 1000)

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from accounting import live_queue
 from accounting.export import neutral
+from accounting.figures import figures_of_projects
 from accounting.history.ingest import ingest
 from accounting.models import IngestMark, UsageDay, Verification
-from accounting.selectors import project_standings
 from allocations.models import LedgerEntry
 from portal.slurm.types import CreateAccount
 from tests.accounting.histories import gateway, job, waiting
@@ -34,7 +34,9 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 AT = kst(2026, 3, 10, 12)
-MOST_QUERIES = 13
+MOST_QUERIES = 12
+# What open pages ask for again and again.
+MOST_LIVE_QUERIES = 9
 PAGES = ("project", "project_usage", "project_usage_csv")
 
 
@@ -118,12 +120,6 @@ def test_visitors_are_asked_to_sign_in_and_nothing_takes_a_post(client, grant, n
     assert client.post(address).status_code == 405
 
 
-def test_the_center_as_a_whole_is_for_who_may_see_it(client):
-    for roles, status in [([], 403), (["reviewer"], 403), (["decider"], 200), (["operator"], 200), (["observer"], 200)]:
-        client.force_login(UserFactory(roles=roles))
-        assert client.get(reverse("center")).status_code == status
-
-
 def test_members_see_the_same_page_without_what_only_the_pi_may_do(client, grant, project):
     bob = project.memberships.exclude(user=project.pi).get().user
     assert "Invite or remove" in see(client, project.pi)
@@ -150,12 +146,14 @@ def test_a_project_in_use(client, grant, alice):
     assert "Reserved by running jobs 2 GPU-hours" in text
     assert "Can start now" in text
     assert "Used 32 GPU-hours 32 % of the award" in text
-    assert "21 days left (1 Mar 2026 – 30 Mar 2026)" in text
+    assert "Days left 21 days until 30 Mar 2026 · 31 % of the period passed" in text
+    assert "Burn per day 0.28 GPU-hours over 7 days; over 28 days 2.44 GPU-hours" in text
+    assert "Projected run-out – not enough data: fewer than 7 days with use" in text
     assert "32 % of the award used, 31 % of the period passed" in text
     assert "Alice Kim alice 20 62 %" in text
     assert "Bob Lee bob 12 37 %" in text
-    assert "Reached its time limit 9 Mar 2026, 22:00 10 h 1 10.00" in text
-    assert "Running since 10 Mar 2026, 11:00, for 1 h." in text
+    assert "Reached its time limit 10 Mar 2026, 08:00 10 h 10.00" in text
+    assert "Since 10 Mar 2026, 11:00, for 1 h" in text
     assert "It would pass the project's limit" in text
     assert "Slurm’s own word: AssocGrpGRESMinutes" in text
     assert "Figures as of 10 Mar 2026, 12:00" in text
@@ -196,7 +194,7 @@ def test_a_project_that_has_not_started(client, project, alice):
     refresh(slurm())
     html = see(client, alice)
     assert "This grant opens on 1 Apr 2026." in words(html)
-    assert "Period 1 Apr 2026 – 30 Apr 2026 0 %" in words(html)
+    assert "Opens 1 Apr 2026 until 30 Apr 2026" in words(html)
     assert 'class="chart' not in html
 
 
@@ -226,8 +224,9 @@ def test_each_pool_has_its_own_figures_and_all_have_a_total(client, grant, alice
     )
     text = words(see(client, alice))
     assert "All GPU kinds together Left 80 GPU-hours of 140 awarded" in text
-    assert "H100 80GB Left 80 GPU-hours of 100 awarded" in text
-    assert "A100 80GB The hours on A100 80GB are used up." in text
+    assert "H100 80GB 80 100 20 (20 %)" in text
+    assert "A100 80GB 0 40 50 (125 %)" in text
+    assert "The hours on A100 80GB are used up." in text
     assert "10 GPU-hours more than granted were used." in text
     assert "Bob Lee bob 0 50 50 71 %" in text
 
@@ -278,12 +277,21 @@ def test_an_unexplained_difference_is_shown_where_it_lies_and_nowhere_else(clien
 def test_the_part_that_refreshes_is_the_pages_own(client, grant, alice):
     refresh(slurm(job(user="alice")))
     page, part = see(client, alice), see(client, alice, "project_usage")
-    for anchor in ('id="project-figures"', 'id="project-activity"', 'id="course-h100"'):
+    for anchor in ('id="project-figures"', 'id="project-now"'):
         assert page.count(anchor) == part.count(anchor) == 1
+    assert 'id="course-h100"' in page and 'id="course-h100"' not in part
     assert f'hx-get="{reverse("project_usage", args=["p26001"])}"' in page
     assert "hx-swap-oob" in part and "hx-swap-oob" not in page
     assert "<html" not in part
     assert 'data-live-topics="project:p26001"' in page
+
+
+def test_the_grants_and_the_news_come_with_the_part_after_an_event_alone(client, grant, alice):
+    page, part = see(client, alice), see(client, alice, "project_usage")
+    after = client.get(reverse("project_usage", args=["p26001"]), headers={"Live-Event": "1"}).content.decode()
+    for anchor in ('id="project-grants"', 'id="project-news"'):
+        assert page.count(anchor) == after.count(anchor) == 1 and anchor not in part
+    assert after.count("hx-swap-oob") == 4 and after.count("hx-get=") == 1
 
 
 # --- Files ---
@@ -320,28 +328,6 @@ def test_formulas_are_neutralised(text):
     assert neutral("kim") == "kim" and neutral(-5) == -5
 
 
-# --- The center ---
-
-
-def test_the_center_by_institution_and_pool_without_names(client, grant, alice):
-    refresh(slurm(job(user="alice", hours=5, gpus=4)))
-    GrantFactory(project=ProjectFactory(code="p26002"), hours=900, starts_at=kst(2026, 3, 1), ends_at=kst(2026, 4, 1))
-    GrantFactory(project=ProjectFactory(code="p26003"), hours=7000, starts_at=kst(2026, 4, 1), ends_at=kst(2026, 5, 1))
-    client.force_login(UserFactory(roles=["observer"]))
-    html = client.get(reverse("center")).content.decode()
-    text = words(html)
-    assert "Awarded 1,000 GPU-hours in grants open now" in text
-    assert "POSTECH H100 80GB 1 100 20 80 20 %" in text
-    assert "Projects 2 of 2 institutions" in text
-    for secret in ("Alice", "김서연", "alice", "p26001", "steel"):
-        assert secret not in html
-
-
-def test_an_empty_center_is_no_error(client):
-    client.force_login(UserFactory(roles=["observer"]))
-    assert "No grant is open at present." in client.get(reverse("center")).content.decode()
-
-
 # --- How many queries ---
 
 
@@ -364,27 +350,18 @@ def test_a_page_takes_few_queries_however_much_it_shows(client, busy, alice, nam
     client.force_login(alice)
     address = reverse(name, args=["p26001"])
     list(client.get(address))
-    with django_assert_max_num_queries(MOST_QUERIES):
+    with django_assert_max_num_queries(MOST_LIVE_QUERIES if name == "project_usage" else MOST_QUERIES):
         list(client.get(address))
 
 
-def test_the_center_takes_few_queries_however_much_it_shows(client, busy, django_assert_max_num_queries):
-    for number in range(5):
-        GrantFactory(project=ProjectFactory(code=f"p2700{number}"))
-    client.force_login(UserFactory(roles=["observer"]))
-    with django_assert_max_num_queries(MOST_QUERIES):
-        client.get(reverse("center"))
-
-
-def test_many_projects_stand_in_two_queries(busy, project, django_assert_num_queries):
+def test_many_projects_have_their_figures_in_three_queries(busy, project, django_assert_num_queries):
     projects = [
         project,
         *(GrantFactory(project=ProjectFactory(code=f"p2700{n}")).project for n in range(3)),
         ProjectFactory(),
     ]
-    with django_assert_num_queries(2):
-        standings = project_standings(projects, AT)
-    assert [standing.project for standing in standings] == projects
-    assert standings[0].balance.granted == 150 * 3600
-    assert (standings[0].days_left, standings[0].last_day.day) == (21, 30)
-    assert standings[-1].balance is None
+    with django_assert_num_queries(3):
+        figures = figures_of_projects([project.pk for project in projects], AT)
+    assert figures[project.pk].total.balance.granted == 150 * 3600
+    assert figures[project.pk].total.days_left == 21
+    assert figures[projects[-1].pk].total is None

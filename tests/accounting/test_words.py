@@ -19,6 +19,12 @@ def test_reasons_differing_by_resource_only_are_known_by_their_family():
     assert reason_words("(Resources)") == REASONS["Resources"]
 
 
+def test_limits_of_all_at_once_are_not_said_to_be_the_jobs_own(english):
+    assert reason_words("QOSMaxGRESPerUser") == reason_words("MaxGRESPerAccount") == reason_words("AssocGrpGRES")
+    assert "at once" in str(reason_words("QOSMaxGRESPerUser").words)
+    assert "than one job" in str(reason_words("QOSMaxGRESPerJob").words)
+
+
 def test_unknown_words_are_shown_as_they_are():
     assert reason_words("SomethingNew") == ("SomethingNew", "")
     assert state_words("SOMETHING_NEW") == ("neutral", "SOMETHING_NEW")
