@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from django.db.models import Count, Window
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from allocations.models import Application, Call, Membership
-from allocations.selectors.assignment import lacking_reviewers
+from allocations.models import Application, Call
 from allocations.selectors.changes import changes_to_decide
-from allocations.selectors.office import late_ones, technical_queue, to_check
+from allocations.selectors.office import late_ones, technical_queue, waiting_for_office
 from allocations.selectors.panel import to_decide
-from allocations.selectors.reports import report_due_on, reports_due
 from allocations.selectors.reviewers import waiting_waivers
 from allocations.selectors.reviews import reviews_due
-from allocations.selectors.usernames import names_asked, names_without_login
+from allocations.selectors.usernames import names_to_see_to
 from allocations.workdays import end_of_day
 from allocations.workflow import ApplicationStatus
+from portal.home import Own
 from portal.people.models import User
 from portal.people.permissions import Permission
 
@@ -54,9 +55,11 @@ class Pile:
         return 0 if self.grouped else self.count - len(self.shown)
 
 
-def piles(user: User, at: datetime) -> list[Pile]:
+def piles(own: Own, at: datetime) -> list[Pile]:
     """What the reader has to do, what concerns themselves first. Kinds of which nothing waits are left out."""
-    return [pile for part in PARTS for pile in part(user, at) if pile.count]
+    mine = [pile for part in OWN_PARTS for pile in part(own, at)]
+    work = [pile for part in PARTS for pile in part(own.user, at)]
+    return [pile for pile in [*mine, *work] if pile.count]
 
 
 def _pile(title: str, waiting: Iterable[Waiting], link: str = "") -> Pile:
@@ -74,30 +77,30 @@ def _of_application(application: Application, url_name: str, at: datetime) -> Wa
     )
 
 
-def _own(user: User, at: datetime) -> Iterator[Pile]:
-    own = Application.objects.filter(applicant=user).select_related("call").order_by("due_at", "pk")
-    asked = own.filter(status__in=[ApplicationStatus.RETURNED, ApplicationStatus.OFFERED])
-    rows = list(asked)
-    returned = [row for row in rows if row.status == ApplicationStatus.RETURNED]
-    offered = [row for row in rows if row.status == ApplicationStatus.OFFERED]
+def _answers(own: Own, at: datetime) -> Iterator[Pile]:
+    returned = [row for row in own.applications if row.status == ApplicationStatus.RETURNED]
+    offered = [row for row in own.applications if row.status == ApplicationStatus.OFFERED]
     yield _pile(_("Agreements to make"), (_of_application(row, "offer", at) for row in offered))
     yield _pile(_("Corrections asked of you"), (_of_application(row, "application_edit", at) for row in returned))
 
 
-def _own_name(user: User, at: datetime) -> Iterator[Pile]:
+def _own_name(own: Own, at: datetime) -> Iterator[Pile]:
     """A member who has no name on the cluster cannot submit anything."""
-    if user.cluster_username or not user.memberships.filter(status=Membership.Status.ACTIVE).exists():
+    user = own.user
+    if user.cluster_username or not own.projects:
         return
     note = _("was refused: choose another") if user.cluster_username_refusal else _("without it you cannot submit jobs")
     yield _pile(_("Your cluster user name"), [Waiting(_("Choose a user name"), reverse("profile"), note=note)])
 
 
-def _reports(user: User, at: datetime) -> Iterator[Pile]:
+def _reports(own: Own, at: datetime) -> Iterator[Pile]:
     def waiting() -> Iterator[Waiting]:
-        for grant in reports_due(user, at):
-            due_at = end_of_day(report_due_on(grant))
-            link = reverse("final_report", args=[grant.project.code, grant.pk])
-            yield Waiting(f"{grant.project.code} {grant.project.title}", link, due_at, due_at < at)
+        for project in own.managed:
+            for grant in own.dates[project.pk].grants:
+                if grant.report_due_on:
+                    due_at = end_of_day(grant.report_due_on)
+                    link = reverse("final_report", args=[project.code, grant.pk])
+                    yield Waiting(f"{project.code} {project.title}", link, due_at, due_at < at)
 
     yield _pile(_("Final reports to write"), waiting())
 
@@ -126,21 +129,19 @@ def _technical(user: User, at: datetime) -> Iterator[Pile]:
 
 
 def _office(user: User, at: datetime) -> Iterator[Pile]:
-    if not user.can(Permission.APPLICATION_CHECK):
+    """Who checks applications assigns reviewers, too."""
+    if not (user.can(Permission.APPLICATION_CHECK) and user.can(Permission.REVIEWER_MANAGE)):
         return
-    rows = to_check(user)
+    to_check, lacking = waiting_for_office(user)
     everything = reverse("office_applications")
     in_check = f"{everything}?status={ApplicationStatus.SUBMITTED}"
-    yield _pile(_("Eligibility to check"), (_of_application(row, "office_application", at) for row in rows), in_check)
-    late = late_ones(at).exclude(pk__in=[row.pk for row in rows]).select_related("call").order_by("due_at", "pk")
-    shown = [_late(row) for row in late[:MOST_SHOWN]]
-    yield Pile(_("Late with others"), shown, late.count(), f"{everything}?late=1")
-
-
-def _assigning(user: User, at: datetime) -> Iterator[Pile]:
-    if not user.can(Permission.REVIEWER_MANAGE):
-        return
-    lacking = lacking_reviewers(user)
+    yield _pile(
+        _("Eligibility to check"), (_of_application(row, "office_application", at) for row in to_check), in_check
+    )
+    others = late_ones(at).exclude(pk__in=[row.pk for row in to_check]).annotate(in_all=Window(Count("pk")))
+    late: list[Any] = list(others.select_related("call").order_by("due_at", "pk")[:MOST_SHOWN])
+    count = late[0].in_all if late else 0
+    yield Pile(_("Late with others"), [_late(row) for row in late], count, f"{everything}?late=1")
     rows = (_of_application(row, "application_reviewers", at) for row in lacking)
     yield _pile(_("Applications that lack reviewers"), rows, reverse("reviewer_list"))
     waivers = (
@@ -206,30 +207,30 @@ def _user_names(user: User, at: datetime) -> Iterator[Pile]:
     if not user.can(Permission.OPERATIONS_CHANGE):
         return
     page = reverse("operations_people")
-    waiting = (
+    people = list(names_to_see_to(user))
+    asked = (
         Waiting(f"{person.cluster_username} · {person.display_name}", page, note=str(person.institution or ""))
-        for person in names_asked(user).select_related("institution")
+        for person in people
+        if person.cluster_username_approved_at is None
     )
-    yield _pile(_("User names to approve"), waiting, page)
+    yield _pile(_("User names to approve"), asked, page)
     logins = (
         Waiting(
             f"{person.cluster_username} · {person.display_name}",
             page,
             note=_("missing on the cluster") if person.cluster_username_lost_at else _("to be made"),
         )
-        for person in names_without_login()
+        for person in people
+        if person.cluster_username_approved_at is not None
     )
     yield _pile(_("Logins on the cluster to make or look for"), logins, page)
 
 
+OWN_PARTS: tuple[Callable[[Own, datetime], Iterator[Pile]], ...] = (_answers, _own_name, _reports)
 PARTS: tuple[Callable[[User, datetime], Iterator[Pile]], ...] = (
-    _own,
-    _own_name,
-    _reports,
     _reviews,
     _technical,
     _office,
-    _assigning,
     _decisions,
     _user_names,
 )

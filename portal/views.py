@@ -10,11 +10,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.i18n import set_language
 
-from accounting.selectors import project_standings
-from allocations.selectors.applications import applications_of
+from accounting.alerts.selectors import alerts_for
 from allocations.selectors.calls import calls_listed
-from allocations.selectors.projects import projects_of
+from portal.center_state import center_state
 from portal.desk import piles
+from portal.home import MOST_PROJECTS, application_cards, own_things, project_cards
 from portal.operations.needs import needs
 from portal.people.models import User
 from portal.people.permissions import Permission
@@ -31,19 +31,30 @@ WORK = (
 def home(request: HttpRequest) -> HttpResponse:
     """What the reader has to do and how they stand; for visitors, what the center offers."""
     at = timezone.now()
-    context: dict[str, Any] = {"calls": calls_listed(at)["open"]}
     if request.user.is_authenticated:
-        context |= _desk(request.user, at)
-    return render(request, "home.html", context)
+        return render(request, "home.html", _desk(request.user, at))
+    return render(request, "home.html", {"calls": calls_listed(at)["open"]})
 
 
 def _desk(user: User, at: datetime) -> dict[str, Any]:
+    """Calls are read only for who has nothing of their own here yet."""
+    own = own_things(user, at)
+    sees_center = user.can(Permission.CENTER_VIEW)
+    operates = user.can(Permission.OPERATIONS_VIEW)
+    works = any(user.can(permission) for permission in WORK)
+    newcomer = not own.projects and not works and not sees_center
     return {
-        "projects": project_standings(projects_of(user), at),
-        "applications": applications_of(user),
-        "piles": piles(user, at),
-        "works_for_center": any(user.can(permission) for permission in WORK),
-        "troubles": needs(at) if user.can(Permission.OPERATIONS_VIEW) else [],
+        "at": at,
+        "piles": piles(own, at),
+        "alerts": alerts_for(user, at) if own.projects else [],
+        "cards": project_cards(own, at) if own.projects else [],
+        "more_projects": len(own.projects) > MOST_PROJECTS,
+        "applications": application_cards(own, at),
+        "troubles": needs(at) if operates else [],
+        "state": center_state(at) if sees_center else None,
+        "works_for_center": works,
+        "calls": calls_listed(at)["open"] if newcomer else [],
+        "newcomer": newcomer,
     }
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounting.models import Deviation, Refund
+from accounting.models import Deviation, IngestMark, LedgerCheck, Refund, Verification
 from accounting.statements.closing import is_overdue
 from allocations.models import Account, Cluster
 from allocations.services.drift import drifts_to_decide
-from portal.operations.ledger_check import books_wrong
 from portal.operations.rows import rows_waiting
-from portal.operations.verification import is_disputed, is_late
+from portal.operations.verification import is_late
 from portal.post.models import Mail
+from portal.sums import count_of
 
 MAILS_LOOKED_BACK = timedelta(days=7)
 # The worker looks every minute: what is due for so long nobody has looked at.
@@ -43,22 +45,52 @@ class Waiting:
     books_wrong: int
     disputed: bool
     comparing_late: bool
+    refused: bool
+    mails_failed: bool
+    mails_stuck: bool
     statements_overdue: bool
 
 
 def what_waits(at: datetime) -> Waiting:
-    cluster = Cluster.objects.select_related("writing_changed_by").get(pk=Cluster.current().pk)
+    """One query, and a few for statements once those of last month should have been closed."""
+    rows = Cluster.objects.filter(name=settings.SLURM_CLUSTER).select_related("writing_changed_by")
+    found: Any = rows.annotate(**_figures(at))
+    # In a new database there is none yet.
+    cluster = found.first() or found.get(pk=Cluster.current().pk)
+    drifts = cluster.drifts if cluster.repairs_by_itself else cluster.drifts_by_word
     return Waiting(
         cluster=cluster,
-        drifts=drifts_to_decide(cluster).count(),
-        alarms=Deviation.objects.alarms(at).count(),
-        rows=rows_waiting(),
-        refunds=Refund.objects.filter(status=Refund.Status.ASKED).count(),
-        books_wrong=books_wrong(),
-        disputed=is_disputed(),
-        comparing_late=is_late(at),
+        drifts=drifts,
+        alarms=cluster.alarms,
+        rows=cluster.rows,
+        refunds=cluster.refunds,
+        books_wrong=cluster.books_wrong or 0,
+        disputed=bool(cluster.disputed),
+        comparing_late=is_late(at, read_until=cluster.read_until, compared=cluster.compared_until),
+        refused=cluster.refused,
+        mails_failed=cluster.mails_failed,
+        mails_stuck=cluster.mails_stuck,
         statements_overdue=is_overdue(at),
     )
+
+
+def _figures(at: datetime) -> dict[str, Any]:
+    """To be read along with the cluster."""
+    last = Verification.objects.order_by("-at", "-pk")
+    return {
+        "drifts": count_of(drifts_to_decide(repairs_by_itself=True)),
+        "drifts_by_word": count_of(drifts_to_decide(repairs_by_itself=False)),
+        "alarms": count_of(Deviation.objects.alarms(at)),
+        "rows": rows_waiting(),
+        "refunds": count_of(Refund.objects.filter(status=Refund.Status.ASKED)),
+        "books_wrong": Subquery(LedgerCheck.objects.values("wrong")[:1]),
+        "disputed": Subquery(last.values("disputed")[:1]),
+        "compared_until": Subquery(Verification.objects.order_by("-period_end").values("period_end")[:1]),
+        "read_until": Subquery(IngestMark.objects.filter(cluster=OuterRef("name")).values("read_until")[:1]),
+        "refused": Exists(Account.objects.filter(state=Account.State.REFUSED)),
+        "mails_failed": Exists(Mail.objects.failed_since(at - MAILS_LOOKED_BACK)),
+        "mails_stuck": Exists(Mail.objects.filter(due_at__lt=at - MAIL_PATIENCE)),
+    }
 
 
 def needs_operator(at: datetime) -> list[str]:
@@ -74,7 +106,6 @@ def needs(at: datetime) -> list[Need]:
 def needs_of(waiting: Waiting, at: datetime) -> list[Need]:
     """The most pressing first."""
     cluster = waiting.cluster
-    refused = Account.objects.filter(state=Account.State.REFUSED).count()
     dangers = sum(row["level"] == "danger" for row in cluster.findings)
     pausing = cluster.pausing_waits and cluster.pausing_confirmed_at is None
     mails = reverse("operations") + "#mails"
@@ -91,7 +122,7 @@ def needs_of(waiting: Waiting, at: datetime) -> list[Need]:
             reverse("operations_writing"),
         ),
         (dangers, _("Slurm does not enforce what budgets need."), reverse("operations") + "#findings"),
-        (refused, _("Slurm refused changes of accounts."), reverse("operations") + "#troubles"),
+        (waiting.refused, _("Slurm refused changes of accounts."), reverse("operations") + "#troubles"),
         (pausing, _("A plan waits for your confirmation."), reverse("operations_pausing")),
         (
             waiting.drifts,
@@ -134,12 +165,12 @@ def needs_of(waiting: Waiting, at: datetime) -> list[Need]:
             reverse("operations_statements"),
         ),
         (
-            Mail.objects.failed_since(at - MAILS_LOOKED_BACK).exists(),
+            waiting.mails_failed,
             _("Mails could not be sent: please look at the mail server."),
             mails,
         ),
         (
-            Mail.objects.filter(due_at__lt=at - MAIL_PATIENCE).exists(),
+            waiting.mails_stuck,
             _("Mails and reminders wait and nobody sends them: please look whether the worker runs."),
             mails,
         ),

@@ -12,6 +12,7 @@ from allocations.services.technical import technical_start
 from allocations.services.waivers import waiver_ask
 from allocations.workflow import ApplicationStatus
 from portal.desk import MOST_SHOWN, piles
+from portal.home import own_things
 from portal.people.models import User
 from tests.factories import (
     NOW,
@@ -37,7 +38,7 @@ def tess(db: None) -> User:
 def waiting_for(user: User) -> dict[str, list[str]]:
     """Headings of what waits for the reader, each with the links of its things."""
     with translation.override("en"):
-        return {str(pile.title): [row.link for row in pile.shown] for pile in piles(user, NOW)}
+        return {str(pile.title): [row.link for row in pile.shown] for pile in piles(own_things(user, NOW), NOW)}
 
 
 def test_an_applicant_finds_corrections_and_agreements(alice):
@@ -75,7 +76,7 @@ def test_a_reviewer_finds_reviews_the_most_urgent_first(rhee):
     sooner = ReviewFactory(reviewer=rhee, submitted_at=None, declared_at=None, due_at=LATE).application
     assert waiting_for(rhee) == {"Reviews to write": [f"/reviews/{sooner.pk}/", f"/reviews/{later.pk}/"]}
     with translation.override("en"):
-        (pile,) = piles(rhee, NOW)
+        (pile,) = piles(own_things(rhee, NOW), NOW)
     assert [row.late for row in pile.shown] == [True, False]
 
 
