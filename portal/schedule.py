@@ -12,6 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounting import balance, counters, exhaustion, live_queue, settlement
+from accounting.alerts.evaluate import Round
+from accounting.center import measured
 from accounting.history import ingest, retention
 from accounting.ledger_check import run as ledger_check
 from accounting.models import QueueJob
@@ -31,6 +33,7 @@ from portal.slurm.gateway import SlurmGateway
 from portal.slurm.types import NodeGroup, OtherAccount
 
 KeepGoing = Callable[[], bool]
+ALERTS = Round()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """A task that needs no Slurm, so it also runs while there is none."""
+    """A task that needs no Slurm, so it also runs while there is none. `do` returns True where more is left that may be
+    done at once."""
 
     name: str
     every_seconds: float
@@ -60,8 +64,7 @@ class Chore:
     on_event: bool = False
 
     def take(self, gateway: Callable[[], SlurmGateway], keep_going: KeepGoing) -> bool:
-        self.do()
-        return False
+        return self.do() is True
 
 
 def tasks() -> tuple[Task | Chore, ...]:
@@ -82,7 +85,9 @@ def tasks() -> tuple[Task | Chore, ...]:
         Task("nightly verification", 600, verify_last_weeks),
         Task("all names", 3600, look_for_all_names),
         Task("capacity", 60, read_capacity),
+        Task("utilisation", 600, read_utilisation),
         Task("configuration", 300, read_configuration),
+        Chore("alerts", 600, raise_alerts),
         Chore("post", 60, send_mails),
         Chore("office", 600, tell_deadlines),
     )
@@ -190,11 +195,21 @@ def read_capacity(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
     return False
 
 
+def read_utilisation(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
+    """Where the time of all GPUs went, by day; a long history in pieces."""
+    return measured.read_utilisation(gateway, at=timezone.now())
+
+
 def read_configuration(gateway: SlurmGateway, keep_going: KeepGoing) -> bool:
     reading = check.read(gateway)
     found = [as_row(finding) for finding in check_reading(reading)]
     _update_cluster(slurm_version=reading.config.version, findings=found)
     return False
+
+
+def raise_alerts() -> bool:
+    """What the figures of projects give reason to say, some projects at a time."""
+    return ALERTS.go_on(timezone.now())
 
 
 def send_mails() -> None:

@@ -11,8 +11,3 @@ from accounting.models import LedgerCheck
 def ledger_check_context() -> dict[str, Any]:
     check = LedgerCheck.objects.first()
     return {"ledger_check": check, "ledger_results": results_of(check) if check else []}
-
-
-def books_wrong() -> int:
-    """How many sums the last check found wrong."""
-    return LedgerCheck.objects.values_list("wrong", flat=True).first() or 0

@@ -3,6 +3,7 @@ from django.urls import path
 from portal.operations import (
     accounts,
     adjustments,
+    center,
     counters,
     drift,
     overruns,
@@ -17,6 +18,8 @@ from portal.operations import (
 
 urlpatterns = [
     path("", page.operations, name="operations"),
+    path("center/", center.center, name="operations_center"),
+    path("center/now/", center.center_now, name="operations_center_now"),
     path("writing/", switches.writing, name="operations_writing"),
     path("pausing/", switches.pausing, name="operations_pausing"),
     path("repairs/", switches.repairs, name="operations_repairs"),

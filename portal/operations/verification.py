@@ -87,12 +87,16 @@ def verification_list(request: SignedInRequest) -> HttpResponse:
     context = {
         "last": last,
         "verified_until": clear_until(last.covered_until, last.disputed) if last else None,
-        "late": is_late(timezone.now()),
+        "late": is_late(timezone.now(), read_until=IngestMark.current().read_until, compared=_compared_until()),
         "disputes": dispute_rows(last.disputed if last else []),
         "page": Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page")),
         **ledger_check_context(),
     }
     return render(request, "operations/verification.html", context)
+
+
+def _compared_until() -> datetime | None:
+    return Verification.objects.aggregate(until=Max("period_end"))["until"]
 
 
 @requires(Permission.OPERATIONS_VIEW)
@@ -133,16 +137,9 @@ def verification_accept(request: SignedInRequest, account: str, user: str) -> Ht
     return render(request, "operations/verification_accept.html", {"row": rows[0], "form": form})
 
 
-def is_late(at: datetime) -> bool:
+def is_late(at: datetime, *, read_until: datetime | None, compared: datetime | None) -> bool:
     """Whether hours that were read long ago have not been compared."""
-    read_until = IngestMark.current().read_until
-    compared = Verification.objects.aggregate(until=Max("period_end"))["until"]
     return read_until is not None and min(read_until, at) - (compared or read_until) > PATIENCE
-
-
-def is_disputed() -> bool:
-    last = Verification.objects.only("disputed").first()
-    return last is not None and bool(last.disputed)
 
 
 def difference_rows(differences: Collection[Mapping[str, Any]]) -> list[DifferenceRow]:

@@ -48,6 +48,7 @@ from portal.slurm.types import (
     SetDefaultAccount,
     SlurmConfig,
     UnreadableRow,
+    Utilisation,
 )
 
 # Writers that run at the same time lose one another's changes on 22.05 (slurm-facts 1.2).
@@ -144,6 +145,12 @@ class CommandsGateway:
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         """Of all accounts, also those not below the root. Raises ValueError where the hours are not whole."""
         return sreport.parse_usage(self.runner.read(*sreport.command(self.cluster, start, end)))
+
+    def utilisation(self, start: datetime, end: datetime, kinds: Collection[str]) -> Mapping[str, Utilisation]:
+        """Of the whole cluster. Raises ValueError where the hours are not whole."""
+        return sreport.parse_utilisation(
+            self.runner.read(*sreport.utilisation_command(self.cluster, start, end, kinds))
+        )
 
     def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
         text = self.runner.read(*reservations.command(self.cluster, start, end))

@@ -46,6 +46,7 @@ from portal.slurm.types import (
     SlurmConfig,
     UnparkAccount,
     UnreadableRow,
+    Utilisation,
 )
 
 POOLS = ("h100", "a100")
@@ -69,6 +70,8 @@ CAPACITY = [NodeGroup(name, name, nodes=1, gpus=4, gpus_in_use=0, gpus_down=0) f
 
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+# Of what was before, slurmdbd has summed up nothing.
+REGISTERED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 HEALTH = Health("portal", False, "Operator", 0.0, None, "fake")
 
 
@@ -166,6 +169,28 @@ class FakeGateway:
                     key = (row.account, row.user)
                     usage[key] = usage.get(key, 0) + int(seconds) * row.gpus
         return usage
+
+    def utilisation(self, start: datetime, end: datetime, kinds: Collection[str]) -> Mapping[str, Utilisation]:
+        """Of nodes that never fail, up to the last hour that is over; all is the sum of its kinds."""
+        self._answer()
+        now = datetime.now(UTC)
+        start, end = max(start, REGISTERED_AT), min(end, now.replace(minute=0, second=0, microsecond=0))
+        seconds = int((end - start).total_seconds())
+        if seconds <= 0:
+            return {}
+        held = self._held_by_kind(start, end)
+        nodes = {node.gpu_kind: node.gpus * seconds for node in self.nodes}
+        found = {kind: Utilisation(nodes[kind], held.get(kind, 0), 0, 0) for kind in nodes if kind in kinds}
+        return {"": Utilisation(sum(nodes.values()), sum(held.values()), 0, 0), **found}
+
+    def _held_by_kind(self, start: datetime, end: datetime) -> dict[str, int]:
+        held: dict[str, int] = {}
+        for row in self.history:
+            if isinstance(row, JobRecord) and row.start is not None:
+                seconds = max(0, int((min(row.end or end, end) - max(row.start, start)).total_seconds()))
+                for kind, gpus in row.gpu_kinds.items():
+                    held[kind] = held.get(kind, 0) + gpus * seconds
+        return held
 
     def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
         self._answer()

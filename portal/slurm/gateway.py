@@ -18,6 +18,7 @@ from portal.slurm.types import (
     Reservation,
     SlurmConfig,
     UnreadableRow,
+    Utilisation,
 )
 
 
@@ -47,6 +48,10 @@ class SlurmGateway(Protocol):
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         """GPU-seconds by (account, user) as Slurm's own `sreport` says, for whole hours; rows with a login only."""
+
+    def utilisation(self, start: datetime, end: datetime, kinds: Collection[str]) -> Mapping[str, Utilisation]:
+        """Where the time of all GPUs ("") and of these kinds went, for whole hours; a kind that Slurm does not tell is
+        left out. Hours that Slurm has not summed up count nothing: where it has none of them the answer is empty."""
 
     def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
         """Reservations of GPUs at some moment in [start, end): their idle time is part of what `usage` says."""

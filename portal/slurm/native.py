@@ -40,6 +40,7 @@ from portal.slurm.types import (
     Reservation,
     SlurmConfig,
     UnreadableRow,
+    Utilisation,
 )
 
 # slurmctld keeps finished jobs for some minutes, and pyslurm lists them with the others.
@@ -108,6 +109,9 @@ class NativeGateway:
 
     def usage(self, start: datetime, end: datetime) -> Mapping[tuple[str, str], int]:
         return self.commands.usage(start, end)
+
+    def utilisation(self, start: datetime, end: datetime, kinds: Collection[str]) -> Mapping[str, Utilisation]:
+        return self.commands.utilisation(start, end, kinds)
 
     def reservations(self, start: datetime, end: datetime) -> list[Reservation]:
         return self.commands.reservations(start, end)

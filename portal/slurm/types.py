@@ -254,6 +254,29 @@ class QueueEntry:
     time_limit_minutes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Utilisation:
+    """Where the time of GPUs went in some hours that slurmdbd has summed up, in GPU-seconds.
+
+    `installed`: of every GPU that the cluster had, in the hours that are summed up. Of it `allocated` was held by jobs,
+    or reserved for somebody whether a job ran or not; `down` are GPUs of nodes that failed or were drained,
+    `planned_down` those in a maintenance reservation.
+    """
+
+    installed: int
+    allocated: int
+    down: int
+    planned_down: int
+
+    def __add__(self, other: Utilisation) -> Utilisation:
+        return Utilisation(
+            self.installed + other.installed,
+            self.allocated + other.allocated,
+            self.down + other.down,
+            self.planned_down + other.planned_down,
+        )
+
+
 Span = tuple[datetime, datetime | None]
 
 

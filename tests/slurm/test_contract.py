@@ -270,6 +270,7 @@ def test_hours_without_jobs_have_no_usage(place: Place) -> None:
     start = datetime(2020, 1, 1, tzinfo=UTC)
     assert dict(place.gateway.usage(start, start + HOUR)) == {}
     assert place.gateway.reservations(start, start + HOUR) == []
+    assert dict(place.gateway.utilisation(start, start + HOUR, ["h100"])) == {}
 
 
 # --- all of it together ---

@@ -70,6 +70,9 @@ def test_usage_is_summed_up_to_the_newest_hour_that_slurm_knows(place: Place) ->
     sandbox.write_history([HistoryJob(1_000_000, leaf, user, start, start, start + HOUR, gpus=1)])
     sandbox.rollup(start, hour - 2 * HOUR)
     assert place.gateway.health().rolled_up_until == hour - 2 * HOUR
+    found = place.gateway.utilisation(start, start + HOUR, ["h100"])
+    assert found["h100"].installed == 4 * 3600 and found[""].installed == 8 * 3600
+    assert 3600 <= found["h100"].allocated <= found["h100"].installed
     sandbox.rollup(hour - 2 * HOUR, hour)
     assert place.gateway.health().rolled_up_until == hour
 

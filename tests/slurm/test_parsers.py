@@ -18,10 +18,10 @@ from portal.slurm.sacct import DELIMITER, in_window, parse_jobs
 from portal.slurm.sacct import command as sacct_command
 from portal.slurm.sequence import parse_sequence
 from portal.slurm.sreport import command as sreport_command
-from portal.slurm.sreport import parse_usage
+from portal.slurm.sreport import parse_usage, parse_utilisation, utilisation_command
 from portal.slurm.sshare import parse_json, parse_text
 from portal.slurm.tres import format_tres, gpu_count, gpu_kinds, parse_tres
-from portal.slurm.types import JobRecord, NodeGroup, QosConfig, UnreadableRow
+from portal.slurm.types import JobRecord, NodeGroup, QosConfig, UnreadableRow, Utilisation
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -322,3 +322,28 @@ def test_sreport_is_asked_in_utc() -> None:
         "start=2026-11-22T12:00",
         "end=2026-11-22T13:00",
     )
+
+
+def test_utilisation_is_asked_of_all_gpus_and_each_kind() -> None:
+    words = utilisation_command("pohang", NOON, NOON + timedelta(hours=24), {"h100", "a100"})
+    assert words[words.index("-T") + 1] == "gres/gpu,gres/gpu:a100,gres/gpu:h100"
+    with pytest.raises(ValueError):
+        utilisation_command("pohang", NOON, NOON + timedelta(minutes=1), [])
+
+
+def test_what_is_planned_to_be_down_is_what_the_other_columns_leave() -> None:
+    assert parse_utilisation("gres/gpu|50|28|151|259") == {"": Utilisation(259, 50, 28, 30)}
+    assert parse_utilisation("") == {}
+
+
+def test_all_gpus_are_the_sum_of_their_kinds_unless_some_have_none() -> None:
+    kinds = "gres/gpu:h100|36|108|0|144\ngres/gpu:a100|0|0|144|144\n"
+    assert parse_utilisation("gres/gpu|36|144|108|288\n" + kinds)[""] == Utilisation(288, 36, 108, 0)
+    assert parse_utilisation("gres/gpu|36|144|208|388\n" + kinds)[""] == Utilisation(388, 36, 144, 0)
+    assert parse_utilisation(kinds)[""].installed == 288
+
+
+@pytest.mark.parametrize("text", ["gres/gpu|1|2|3", "gres/gpu|1|2|3|many", "gres/gpu", "cpu|1|2|3|4|5"])
+def test_utilisation_of_another_shape_is_refused(text: str) -> None:
+    with pytest.raises(SlurmUnreadable):
+        parse_utilisation(text)

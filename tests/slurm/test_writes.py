@@ -169,6 +169,7 @@ def reads() -> list[tuple[str, ...]]:
         queue.command(account="p1", states="PENDING"),
         sacct.command("pohang", NOON, NOON),
         sreport.command("pohang", NOON, NOON),
+        sreport.utilisation_command("pohang", NOON, NOON, ["h100"]),
         capacity.COMMAND,
         config.SETTINGS_COMMAND,
         config.PARTITIONS_COMMAND,

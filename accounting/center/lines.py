@@ -1,0 +1,60 @@
+"""Every line of a grant that is open or still to come, or was open of late: what the center's figures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Exists, OuterRef, Sum
+from django.db.models.functions import Coalesce
+
+from allocations.models import GrantLine, Suspension
+
+
+class CenterLine(NamedTuple):
+    """`track`: of the call that the grant was applied for in, None for an imported one. GPU-seconds."""
+
+    project: int
+    pool: int
+    institution: int
+    track: str | None
+    starts_at: datetime
+    ends_at: datetime
+    suspended: bool
+    granted: int
+    charged: int
+
+    @property
+    def rest(self) -> int:
+        """What may still be used of it."""
+        return max(0, self.granted - self.charged)
+
+    def is_open(self, at: datetime) -> bool:
+        return not self.suspended and self.starts_at <= at < self.ends_at
+
+
+def lines_since(moment: datetime) -> list[CenterLine]:
+    """Those that had not ended by then: one query, those that end first in front."""
+    lasting = Suspension.objects.filter(grant=OuterRef("grant"), until=None)
+    rows = (
+        GrantLine.objects.filter(grant__ends_at__gt=moment)
+        .annotate(granted=Coalesce(Sum("entries__gpu_seconds"), 0), is_suspended=Exists(lasting))
+        .order_by("grant__ends_at", "pk")
+        .values_list(
+            "grant__project",
+            "pool",
+            "grant__project__institution",
+            "grant__application__call__track",
+            "grant__starts_at",
+            "grant__ends_at",
+            "is_suspended",
+            "granted",
+            "charged_gpu_seconds",
+        )
+    )
+    return [CenterLine(*row) for row in rows]
+
+
+def open_lines(lines: Iterable[CenterLine], at: datetime) -> list[CenterLine]:
+    return [line for line in lines if line.is_open(at)]
