@@ -1,5 +1,5 @@
 """What follows from the demo's written history, at once rather than when the worker gets to it: usage, Slurm's own
-figures beside it, refunds by rule and on request, statements of the months that are over."""
+figures beside it, refunds by rule and on request, statements of the months that are over, and alerts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
+from accounting.alerts.evaluate import evaluate
 from accounting.history.ingest import ingest
 from accounting.models import UsageMonth
 from accounting.refunds.request import refund_ask
@@ -16,6 +17,7 @@ from accounting.statements.closing import close_due, closes_on, months_over
 from accounting.verification.verify import beginning, default_period, verify
 from allocations.models import Account, Rebase
 from allocations.services.accounts import account_rebase
+from portal.demo.reports import seed_reports
 from portal.demo.seed import person
 from portal.demo.texts import REBASE_REASON, REFUND_WORDS
 from portal.slurm.gateway import SlurmGateway
@@ -36,6 +38,8 @@ def seed_past(account: Account, gateway: SlurmGateway, at: datetime) -> None:
     for day in map(closes_on, months_over(at)):
         if day <= at:
             close_due(day)
+    seed_reports(at)
+    evaluate(at)
 
 
 def _note_what_the_counter_lacks(account: Account, at: datetime) -> None:
