@@ -21,6 +21,8 @@ PHRASES = {
     "member.joined": _("%(name)s joined as %(username)s"),
     "member.removed": _("%(name)s removed"),
     "person.username_chosen": _("Cluster user name %(username)s chosen"),
+    "token.created": _("Access token %(name)s made"),
+    "token.revoked": _("Access token %(name)s revoked"),
     "account.in_force": _("Limit of %(account)s in force in Slurm: %(gpu_hours)s GPU-hours"),
     "account.parked": _("%(account)s parked in Slurm: no grant is open, running jobs end"),
     "account.refused": _("Slurm refused a change of %(account)s: %(words)s"),

@@ -15,8 +15,10 @@ from portal.people.permissions import Permission
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: User) -> ProjectQuerySet:
-        if user.can(Permission.PROJECT_VIEW):
-            return self
+        return self if user.can(Permission.PROJECT_VIEW) else self.of(user)
+
+    def of(self, user: User) -> ProjectQuerySet:
+        """Those the person leads or is a member of."""
         active = Membership.objects.filter(user=user, status=Membership.Status.ACTIVE)
         return self.filter(Q(pi=user) | Q(pk__in=active.values("project")))
 

@@ -36,10 +36,10 @@ def is_left_to_a_person(drift: Drift) -> bool:
     return misplaced or (drift.kind == Drift.Kind.ADDED and not drift.person)
 
 
-def drifts_to_decide(cluster: Cluster) -> QuerySet[Drift]:
+def drifts_to_decide(*, repairs_by_itself: bool) -> QuerySet[Drift]:
     """Open ones that stay until a person acts. What somebody stopped by hand is somebody's will, and no trouble."""
     waiting = Q(kind__in=[Drift.Kind.PARENT, Drift.Kind.LINEAGE]) | Q(kind=Drift.Kind.ADDED, person="")
-    if not cluster.repairs_by_itself:
+    if not repairs_by_itself:
         waiting |= Q(kind__in=TAKEN, repair_asked_at=None)
     return Drift.objects.filter(waiting, closed_at=None)
 

@@ -6,7 +6,6 @@ from allocations.views import changes, invitations, members, onboarding, project
 
 urlpatterns: list[URLPattern] = [
     path("projects/", projects.project_list, name="project_list"),
-    path("projects/<slug:code>/grants/", projects.project_grants, name="project_grants"),
     path("projects/<slug:code>/grants/<int:pk>/suspend/", suspension.suspend, name="grant_suspend"),
     path("projects/<slug:code>/grants/<int:pk>/resume/", suspension.resume, name="grant_resume"),
     path("projects/<slug:code>/stop/", suspension.stop, name="project_stop"),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from allocations.models import Call, Project
 from allocations.selectors.changes import all_lines
-from allocations.selectors.projects import project_frame, projects_of, with_accounts, with_grants
+from allocations.selectors.projects import projects_of, with_grants
 from allocations.selectors.reports import reports_overdue
 from allocations.services import Refused
 from allocations.services.applications import application_start
@@ -29,12 +29,6 @@ def project_list(request: SignedInRequest) -> HttpResponse:
     sees_all = request.user.can(Permission.PROJECT_VIEW)
     projects = with_grants(Project.objects.all()) if sees_all else projects_of(request.user)
     return render(request, "projects/list.html", {"projects": projects, "sees_all": sees_all})
-
-
-@signed_in
-def project_grants(request: SignedInRequest, code: str) -> HttpResponse:
-    project = get_object_or_404(with_accounts(Project.objects.visible_to(request.user)), code=code)
-    return render(request, "projects/parts/grants_refresh.html", project_frame(project, request.user, timezone.now()))
 
 
 @signed_in

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -10,6 +11,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -166,11 +168,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether the person's name on the cluster is approved and was found there."""
         return bool(self.cluster_username and self.cluster_username_approved_at and self.cluster_username_found_at)
 
-    @property
+    @cached_property
     def roles(self) -> set[Role]:
-        if not hasattr(self, "_roles"):
-            self._roles = {Role(row.role) for row in self.role_assignments.all()}
-        return self._roles
+        return {Role(row.role) for row in self.role_assignments.all()}
 
     def can(self, permission: Permission) -> bool:
         """Whether one of the person's roles carries the permission."""
@@ -188,3 +188,37 @@ class RoleAssignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+
+class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
+    def valid(self, at: datetime) -> AccessTokenQuerySet:
+        return self.filter(revoked_at=None, expires_at__gt=at)
+
+
+class AccessToken(models.Model):
+    """A person's key for scripts: it reads what the person may see, and changes nothing. The secret itself is not kept
+    (portal/people/tokens.py)."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_tokens")
+    name = models.CharField(_("name"), max_length=60)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    # How the secret begins, by which the person knows it again.
+    beginning = models.CharField(max_length=12, editable=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    # To the hour: a script that runs every minute must not write every minute.
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = AccessTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"], condition=models.Q(revoked_at=None), name="one_token_of_a_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.name}"

@@ -205,7 +205,7 @@ def test_which_mails_come_is_chosen_on_a_page_of_ones_own(browser, alice, oh):
     page = client.get(reverse("mail_preferences")).content.decode()
     assert "Decisions on your applications and grants" in page
     assert "News for the office" not in page
-    choice = {"task": "at_once", "step": "daily", "reminder": "off"}
+    choice = {"task": "at_once", "step": "daily", "reminder": "off", "usage": "at_once"}
     assert client.post(reverse("mail_preferences"), choice | {"decision": "off"}).status_code == 302
     assert chosen_by(alice) == choice
     assert "News for the office" in browser(oh).get(reverse("mail_preferences")).content.decode()

@@ -8,6 +8,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from allocations import urls
 from allocations.models import (
@@ -18,6 +19,7 @@ from allocations.models import (
     Programme,
     ReviewerInvitation,
 )
+from allocations.services.tokens import token_create
 from tests.factories import (
     NOW,
     ApplicationFactory,
@@ -113,7 +115,6 @@ MATRIX = {
     "panel_proposal":               (302, 403, 403, 403, 403, 403, 200, 403, 403),
     "profile":                      (302, 200, 200, 200, 200, 200, 200, 200, 200),
     "project_changes":              (302, 200, 200, 404, 404, 404, 404, 200, 404),
-    "project_grants":               (302, 200, 200, 404, 404, 404, 404, 200, 404),
     "project_list":                 (302, 200, 200, 200, 200, 200, 200, 200, 200),
     "project_members":              (302, 200, 200, 404, 404, 404, 404, 200, 404),
     "project_renew":                (302, 200, 404, 404, 404, 404, 404, 404, 404),
@@ -133,6 +134,8 @@ MATRIX = {
     "signed_in_again":              (302, 200, 200, 200, 200, 200, 200, 200, 200),
     "technical_queue":              (302, 403, 403, 403, 403, 200, 403, 403, 403),
     "technical_review":             (302, 403, 403, 403, 403, 200, 403, 403, 403),
+    "token_revoke":                 (302, 200, 404, 404, 404, 404, 404, 404, 404),
+    "tokens":                       (302, 200, 200, 200, 200, 200, 200, 200, 200),
 }  # fmt: skip
 # The same by POST: 200 for who gets past the door, whatever the form then says; who is signed out is asked to sign in
 # with what they sent kept (401).
@@ -217,7 +220,6 @@ POSTS = {
     "panel_proposal":               (401, 403, 403, 403, 403, 403, 200, 403, 403),
     "profile":                      (401, 200, 200, 200, 200, 200, 200, 200, 200),
     "project_changes":              (401, 200, 200, 404, 404, 404, 404, 200, 404),
-    "project_grants":               (401, 200, 200, 404, 404, 404, 404, 200, 404),
     "project_list":                 (401, 200, 200, 200, 200, 200, 200, 200, 200),
     "project_members":              (401, 200, 404, 404, 404, 404, 404, 404, 404),
     "project_renew":                (401, 200, 404, 404, 404, 404, 404, 404, 404),
@@ -237,12 +239,14 @@ POSTS = {
     "signed_in_again":              (200, 200, 200, 200, 200, 200, 200, 200, 200),
     "technical_queue":              (401, 403, 403, 403, 403, 200, 403, 403, 403),
     "technical_review":             (401, 403, 403, 403, 403, 200, 403, 403, 403),
+    "token_revoke":                 (401, 200, 404, 404, 404, 404, 404, 404, 404),
+    "tokens":                       (401, 200, 200, 200, 200, 200, 200, 200, 200),
 }  # fmt: skip
 AT_THE_DOOR = {401, 403, 404, 405}
 PLAIN = {
     "call_list", "application_list", "calculator", "institution_register", "review_queue", "reviewer_profile",
     "review_pledge", "reviewer_list", "technical_queue", "office_applications", "panel", "change_queue",
-    "project_list", "profile", "cluster_username", "default_account", "mail_preferences", "session_state",
+    "project_list", "profile", "cluster_username", "default_account", "mail_preferences", "tokens", "session_state",
     "signed_in_again", "demo_mailbox", "office", "office_calls", "office_call_new", "office_programmes",
     "office_programme_new", "office_consents", "office_consent_new", "office_texts", "office_pools",
 }  # fmt: skip
@@ -269,7 +273,7 @@ def addresses(submitted, draft, project, bobs, attach, rhee, alice, oh):
     invited = ReviewerInvitation.objects.create(email="new@kaist.example", invited_by=oh, invited_at=NOW)
     declared = DeclaredConflict.objects.create(reviewer=rhee, email="spouse@x.example", at=NOW)
     by_call = [name for name in NAMES if name.startswith(("office_call_", "panel_"))] + ["call_detail", "office_call"]
-    by_project = ["project_grants", "project_renew", "project_members", "project_changes"]
+    by_project = ["project_renew", "project_members", "project_changes"]
     by_project += ["project_stop", "onboarding_step", "job_script", "project_start"]
     args = {
         **{name: [call.pk] for name in by_call},
@@ -302,6 +306,7 @@ def addresses(submitted, draft, project, bobs, attach, rhee, alice, oh):
         "member_stop": [project.code, MembershipFactory(project=project, status="removed").pk],
         "member_remind": [project.code, InvitationFactory(project=project).pk],
         "member_delegate": [project.code, bobs.pk],
+        "token_revoke": [token_create(name="script", days=30, by=alice, at=timezone.now())[0].pk],
         "invitation": [InvitationFactory(project=project).token],
     }
     found = [*NAMES, "application_edit:draft", "application_detail:draft"]

@@ -25,7 +25,7 @@ def attached(db):
 
 @pytest.fixture
 def grants(project, alice, browser):
-    return lambda: browser(alice).get(reverse("project_grants", args=["p26001"])).content.decode()
+    return lambda: browser(alice).get(reverse("project", args=["p26001"])).content.decode()
 
 
 def test_without_a_cluster_the_grant_waits_and_says_why(project, grants, settings):
@@ -122,7 +122,7 @@ def test_who_is_stopped_by_hand_reads_it_above_the_figures(project, grants, brow
     assert "The center has stopped jobs on" in page and not _is_hidden(page)
     assert "Stopped by the center" in page
     whole = browser(alice).get(reverse("project", args=["p26001"])).context["usage"]
-    assert whole.total.startable == 0
+    assert whole.figures.total.balance.startable == 0
 
 
 def test_a_member_stopped_by_hand_reads_it_and_so_does_the_pi(project, alice, bob, browser):

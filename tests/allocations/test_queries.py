@@ -60,7 +60,6 @@ def test_single_pages_ask_a_bounded_number(reviewed, project, alice, dana, brows
         InvitationFactory(project=project)
     pages = [
         (alice, "application_detail", reviewed.pk, 18),
-        (alice, "project_grants", "p26001", 12),
         (alice, "project_members", "p26001", 8),
     ]
     for person, name, key, most in pages:

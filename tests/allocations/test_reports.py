@@ -164,10 +164,11 @@ def test_members_and_the_center_read_it_and_strangers_do_not(address, bob, dana,
 
 
 def test_the_project_says_what_is_due(ended, address, alice, bob, browser):
-    page = browser(alice).get(reverse("project_grants", args=["p26001"])).content.decode()
+    grants, after_an_event = reverse("project_usage", args=["p26001"]), {"Live-Event": "1"}
+    page = browser(alice).get(grants, headers=after_an_event).content.decode()
     assert address in page
     assert "due by 2 Mar 2026" in page
-    assert address not in browser(bob).get(reverse("project_grants", args=["p26001"])).content.decode()
+    assert address not in browser(bob).get(grants, headers=after_an_event).content.decode()
 
 
 def test_hours_given_back_are_not_left_unused(ended, alice):

@@ -165,7 +165,8 @@ def test_suspending_with_the_box_ticked_ends_the_jobs_too(grant, project, oh, al
 
 def test_the_live_part_brings_the_news_along(grant, project, oh, alice, browser):
     grant_suspend(grant=grant, reason=REASON, by=oh, at=NOW)
-    part = browser(alice).get(reverse("project_grants", args=[project.code])).content.decode()
+    address = reverse("project_usage", args=[project.code])
+    part = browser(alice).get(address, headers={"Live-Event": "1"}).content.decode()
     assert 'id="project-news"' in part and "hx-swap-oob" in part and REASON in part
 
 

@@ -19,6 +19,7 @@ from allocations.usernames import Stage, own_name, stage_of, steps_of
 from allocations.workflow import LostRace
 from portal.desk import piles
 from portal.events.models import Event
+from portal.home import own_things
 from portal.people.models import User
 from portal.slurm.errors import SlurmUnavailable
 from portal.slurm.fake import FakeGateway
@@ -238,19 +239,20 @@ def test_ones_own_name_waits_for_another_operator(oh, browser):
     page = browser(oh).get(reverse("operations_people")).content.decode()
     assert "another operator decides" in page
     assert 'type="checkbox"' not in page
-    assert not [pile for pile in piles(oh, NOW) if pile.title == "User names to approve"]
+    assert not [pile for pile in piles(own_things(oh, NOW), NOW) if pile.title == "User names to approve"]
 
 
 def test_it_waits_on_the_operators_desk(asked, oh, dana):
-    [pile] = [pile for pile in piles(oh, NOW) if pile.title == "User names to approve"]
+    [pile] = [pile for pile in piles(own_things(oh, NOW), NOW) if pile.title == "User names to approve"]
     assert pile.shown[0].title == "eve · Eve"
-    assert not [pile for pile in piles(dana, NOW) if "User names" in pile.title]
+    assert not [pile for pile in piles(own_things(dana, NOW), NOW) if "User names" in pile.title]
 
 
 def test_logins_to_make_and_missing_ones_wait_there_too(asked, bob, oh):
     username_approve(user=asked, by=oh, at=NOW)
     User.objects.filter(pk=bob.pk).update(cluster_username_lost_at=NOW)
-    [pile] = [pile for pile in piles(oh, NOW) if pile.title == "Logins on the cluster to make or look for"]
+    found = piles(own_things(oh, NOW), NOW)
+    [pile] = [pile for pile in found if pile.title == "Logins on the cluster to make or look for"]
     assert {(row.title, row.note) for row in pile.shown} == {
         ("eve · Eve", "to be made"),
         ("bob · Bob Park", "missing on the cluster"),
