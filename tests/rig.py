@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ import psycopg2
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from portal import postgres
+from portal.demo.history import write_demo_history
 from portal.demo.stack import Stack
 from portal.slurm.sandbox import Sandbox
 
@@ -71,11 +73,15 @@ class Rig:
             environment={"ALLOWED_HOSTS": "*", "LOG_LEVEL": "INFO"},
         )
 
-    def start(self, *seed: str, worker: bool = True) -> Rig:
-        """Migrate, seed (with the arguments of `manage.py seed`), and start everything."""
+    def start(self, *seed: str, worker: bool = True, past: bool = False) -> Rig:
+        """Migrate, seed (with the arguments of `manage.py seed`), and start everything. `past`: with the demo's history
+        of jobs, and what follows from it."""
         self.stack.manage("migrate", "--verbosity=0")
         self.stack.manage("seed", *seed)
         self.sandbox.up(binds=self.stack.binds(), pdeathsig=True)
+        if past:
+            write_demo_history(self.stack, datetime.now(UTC))
+            self.stack.manage_inside("worker", "--once")
         if worker:
             self.stack.start_worker()
         self.stack.start_web()

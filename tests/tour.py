@@ -13,17 +13,21 @@ STEPS = ["project", "need", "technical", "people", "firm", "data", "attachments"
 TOUR: dict[str, list[str]] = {
     "": [
         "/", "/auth/login/", "/auth/signup/", "/auth/password/reset/", "/calls/", "/calls/1/", "/calls/2/", "/calls/4/",
-        "/calculator/",
+        "/calculator/", "/api/", "/statistics/",
     ],
     "seoyeon@demo.postech.ac.kr": [
         "/", "/projects/", "/projects/p26001/", "/projects/p26001/members/", "/projects/p26001/members/2/cap/",
         "/projects/p26001/members/2/remove/", "/projects/p26001/start/",
         "/projects/p26001/refunds/", "/projects/p26001/refunds/ask/",
+        "/projects/p26001/use/", "/projects/p26001/use/?period=year&by=pool", "/projects/p26001/jobs/",
+        "/projects/p26001/use/?period=dates&first=2026-02-02&last=2026-01-01", "/projects/p26001/use/waits/",
+        "/projects/p26001/jobs/1/",
+        *[f"/projects/p26001/alerts/{part}" for part in ("", "own/", "project/")],
         "/projects/p26001/statements/", f"/projects/p26001/statements/{THIS_MONTH}/", "/projects/p26001/ledger/",
         "/projects/p26001/changes/", *[f"/projects/p26001/changes/new/{kind}/" for kind in
         ("supplement", "extension", "transfer", "return", "pi_change")], "/projects/p26001/renew/",
         "/applications/", "/applications/1/", "/applications/1/print/", "/applications/1/versions/",
-        "/me/", "/me/mails/", "/auth/email/", "/auth/password/change/", "/auth/logout/",
+        "/me/", "/me/mails/", "/me/tokens/", "/api/", "/auth/email/", "/auth/password/change/", "/auth/logout/",
     ],
     "minjun@demo.postech.ac.kr": [
         "/", "/projects/p26001/", "/projects/p26001/start/", "/applications/8/", "/applications/8/agreement/",
@@ -55,7 +59,11 @@ TOUR: dict[str, list[str]] = {
         "/operations/verification/", "/operations/statements/",
         *[f"/operations/rows/?show={kind}" for kind in ("held", "aside", "runaway", "sealed")],
         "/projects/p26001/", "/projects/p26001/grants/1/suspend/", "/projects/p26001/stop/", "/center/",
-        "/demo/mailbox/", "/components/",
+        "/operations/center/", "/operations/center/?period=year&step=month",
+        f"/reports/targets/{THIS_MONTH[:4]}/", "/demo/mailbox/", "/components/",
     ],
-    "observer@city.example": ["/", "/center/"],
+    "observer@city.example": [
+        "/", "/center/", "/center/?period=dates&first=2026-05-01",
+        "/reports/", f"/reports/{THIS_MONTH}/",
+    ],
 }  # fmt: skip

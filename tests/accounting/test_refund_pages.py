@@ -89,14 +89,14 @@ def words(response):
 def test_the_pi_picks_a_job_on_the_projects_page_and_asks(client, failed, project):
     address = reverse("refund_ask", args=["p26001", failed.pk])
     client.force_login(project.pi)
-    assert address in client.get(reverse("project", args=["p26001"])).content.decode()
+    assert address in client.get(reverse("project_job", args=["p26001", failed.pk])).content.decode()
     assert address in client.get(reverse("refund_choose", args=["p26001"])).content.decode()
     assert "6.00 GPU-hours" in words(client.get(address))
     assert client.post(address, {"words": ""}).status_code == 200
     assert client.post(address, {"words": "The file system hung."}).status_code == 302
     listed = see(client, project.pi, "project_refunds", "p26001")
     assert "Waiting for a decision" in listed and "The file system hung." in listed
-    shown = client.get(reverse("project_usage", args=["p26001"])).content.decode()
+    shown = client.get(reverse("project_job", args=["p26001", failed.pk])).content.decode()
     assert address not in shown and "Refund asked for" in shown
     assert "waits for a decision" in words(client.get(address, follow=True))
 
@@ -140,7 +140,7 @@ def test_what_was_refunded_is_beside_the_balance(client, failed, project):
     refund_by_rule(AT)
     shown = see(client, project.pi, "project", "p26001")
     assert "of 100 awarded and 6 refunded" in shown and "of it 6 GPU-hours refunded" in shown
-    assert "Refunded 6.00" in shown
+    assert "Refunded 6.00" in see(client, project.pi, "project_jobs", "p26001")
 
 
 def test_the_list_takes_the_same_queries_however_many(client, grant, project, django_assert_max_num_queries):

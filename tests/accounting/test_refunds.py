@@ -9,12 +9,12 @@ import pytest
 
 from accounting.history.store import job_accept_held, store_rows
 from accounting.models import Job, Maintenance, Refund, RefundRule
+from accounting.outlooks import outlooks_of
 from accounting.refunds.charges import charge_of
 from accounting.refunds.follow import follow
 from accounting.refunds.maintenance import BROKEN, Window, broken_jobs, fingerprint, maintenance_refund
 from accounting.refunds.request import refund_ask, refund_decline, refund_grant, refund_withdraw
 from accounting.refunds.rule import refund_by_rule, rule_ensure, rule_set
-from accounting.selectors import project_standings
 from allocations.models import GrantLine, LedgerEntry
 from allocations.provisioning.desired import desired_leaves
 from allocations.services.outcomes import Refused
@@ -101,7 +101,7 @@ def test_used_stays_gross_and_the_refund_stands_beside_it(grant, rule, project):
     read(broken(), job(hours=5))
     before = limit()
     refund_by_rule(AT)
-    [row] = project_standings([project], AT)
+    [row] = outlooks_of([project], AT)[project.pk]
     balance = row.balance
     assert [part // HOUR for part in (balance.granted, balance.refunded, balance.used, balance.left)] == [
         100,

@@ -101,7 +101,7 @@ def test_a_closed_month_as_closed_and_as_now(client, closed):
 def test_the_open_month_is_marked_and_takes_the_correction(client, closed):
     page = words(see(client, "statement", "p26001", "2026-04", reader=closed.project.pi).content.decode())
     assert "Provisional. The month is not closed" in page
-    assert "The month is not over." in page
+    assert "The period is not over." in page
     assert "Carried over from March 2026 900.00" in page
     assert "Correction of March 2026: stated 120.00, now 121.00 GPU-hours -1.00 -3,600" in page
     assert "Left 889.00" in page

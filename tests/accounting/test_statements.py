@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from accounting.attribution import Line, Piece
 from accounting.history.store import store_rows
+from accounting.history.sums import sum_up
 from accounting.models import IngestMark, Statement, UsageDay, UsageMonth, Verification
 from accounting.statements.closing import Known, close_due, is_overdue, projects_to_close, statement_close
 from accounting.statements.compose import content_as_now, content_so_far
@@ -53,6 +54,7 @@ def use(day: date, hours: int, account="p26001-h100", user="kim", **key) -> None
         row.cpu_seconds += hours * HOUR * 8
         row.jobs += 1
         row.save()
+    sum_up({(day, account)})
 
 
 def known(until, verified=True, disputed=()) -> None:

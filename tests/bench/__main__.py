@@ -9,6 +9,10 @@ PARTS = {
     "portal": "approval to in force, job to dashboard, Event to browser",
     "plan": "what should stand in Slurm, for 601 leaves and 4,801 people, and for ten times as many",
     "apply": "200 new projects with five people each, on a real Slurm",
+    "dashboards": "every dashboard over two years with a million jobs, then with ten times the daily rows",
+    "live": "200 open dashboards and 50 Events a second",
+    "alerts": "what the alerts' chore costs over all projects",
+    "projection": "ways of reckoning a rate, on histories whose end is held back",
     "ingest": "a year of a million jobs read from slurmdbd, and what a tick and a rebuild cost after it",
 }
 

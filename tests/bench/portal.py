@@ -102,7 +102,7 @@ def open_dashboard(rig: Rig, someone: Person, account: Account) -> Page:
             });
             window.seenAt = (text) => new Promise((resolve) => {
                 const isIt = (row) => row.querySelector(".badge") && row.innerText.includes(text);
-                const rows = () => [...document.querySelectorAll("#project-activity tr")];
+                const rows = () => [...document.querySelectorAll("#project-ended tr")];
                 const look = () => rows().some(isIt) && resolve(Date.now() / 1000);
                 new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
                 look();

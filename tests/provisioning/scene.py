@@ -168,7 +168,7 @@ class Scene:
         """Slurm, both its daemons, holds what the grants say; the portal says so; nothing was done twice."""
         assert self.in_slurm() == self.granted()
         limits = {name: place.gpu_minutes for name, place in self.granted().items()}
-        wait_for("slurmctld's own limits", lambda: self.held_by_slurmctld() == limits, 20)
+        wait_for("slurmctld's own limits", lambda: self.held_by_slurmctld() == limits)
         assert {account.state for account in Account.objects.filter(managed=True)} == {Account.State.IN_FORCE}
         self.expect_nothing_twice()
 

@@ -96,7 +96,7 @@ def test_no_form_of_asking_for_gpus_passes_the_limit(either: Scene) -> None:
     jobs = {form: either.submit(pi, *form.split(), "--time=2", account=leaf.name) for form in FORMS}
     array = either.submit(pi, "--gpus=2", "--time=2", "--array=0-2", account=leaf.name)
     wait_for("Slurm's hold on all", lambda: {either.job(job) for job in jobs.values()} == {OVER_THE_LIMIT})
-    assert set(either.job(array).splitlines()) == {OVER_THE_LIMIT}
+    wait_for("Slurm's hold on the array", lambda: set(either.job(array).splitlines()) == {OVER_THE_LIMIT})
 
 
 def test_a_whole_node_is_charged_as_a_whole_node(either: Scene) -> None:

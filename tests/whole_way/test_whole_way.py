@@ -227,7 +227,7 @@ def test_the_whole_way(rig, person, leaf):
     )
     job = sandbox.submit(USER, f"--account={leaf}", "--partition=h100", "--gpus=2", "--time=1",
                          script="#!/bin/sh\nsleep 4\n")  # fmt: skip
-    expect(page.locator("#project-activity")).to_contain_text(str(job), timeout=60_000)
+    expect(page.locator("#project-now")).to_contain_text(str(job), timeout=60_000)
     wait_until("the job's end", lambda: finished(sandbox, job), seconds=90)
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=str(job), exact=True))
     expect(row.filter(has_text="정상 종료")).to_be_visible(timeout=60_000)
@@ -263,7 +263,7 @@ def refused_and_held(rig, page, leaf):
     second = sandbox.submit(USER, f"--account={leaf}", "--gpus=1", "--time=40", script="#!/bin/sh\ntrue\n")
     reason = ["squeue", "-h", "-j", str(second), "-o", "%r"]
     wait_until("Slurm's reason", lambda: "AssocGrpGRES" in sandbox.run(reason).stdout)
-    expect(page.locator("#project-activity")).to_contain_text("AssocGrpGRESMinutes", timeout=60_000)
+    expect(page.locator("#project-now")).to_contain_text("AssocGrpGRESMinutes", timeout=60_000)
     sandbox.run(["scancel", str(first), str(second)])
     wait_until("both to be gone", lambda: not sandbox.run(["squeue", "-h", "-A", leaf]).stdout.strip())
 
