@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Max, Q, Sum
 from django.db.models.functions import Coalesce
 
 from accounting.balance import recharge
-from accounting.center import RECENT
 from accounting.models import Counter, QueueJob, UsageDay, UsageMonth
 from accounting.usage import day_of
 from allocations.models import Account
+
+RECENT = timedelta(days=30)
 
 
 @transaction.atomic

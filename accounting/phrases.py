@@ -18,6 +18,10 @@ PHRASES = {
     # Statements
     "statement.closed": _("Statement %(number)s of %(month)s closed"),
     "statement.closed_by_hand": _("Statement %(number)s of %(month)s closed by an operator: %(reason)s"),
+    # Reports
+    "edition.frozen": _("Report %(number)s frozen"),
+    "target.set": _("Target of %(year)s for %(indicator)s: %(after)s (before: %(before)s)"),
+    "target.removed": _("Target of %(year)s for %(indicator)s taken away (before: %(before)s)"),
     # Verification
     "usage.difference_accepted": _(
         "Difference of %(gpu_seconds)s GPU-seconds of %(user)s in %(account)s accepted: %(reason)s"
@@ -33,4 +37,9 @@ PHRASES = {
     "sealed_difference.dismissed": _(
         "Job %(job)s of %(account)s: %(gpu_seconds)s GPU-seconds not entered on sealed days: %(reason)s"
     ),
+    # Alerts
+    "alerts.thresholds_set": _("Thresholds of the alerts of %(code)s set"),
+    "alerts.thresholds_dropped": _("Thresholds of the alerts of %(code)s back to the center's"),
+    "alerts.own_thresholds_set": _("Own thresholds of alerts in %(code)s set"),
+    "alerts.own_thresholds_dropped": _("Own thresholds of alerts in %(code)s back to the project's"),
 }

@@ -18,6 +18,7 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Sum,
     Value,
     When,
@@ -25,10 +26,10 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from accounting.models import Job, Maintenance, Refund
+from accounting.names import names_of
 from accounting.refunds.maintenance import BrokenJob
 from accounting.refunds.request import oldest_end
 from allocations.models import Project
-from portal.people.models import User
 
 Status = Refund.Status
 
@@ -63,12 +64,16 @@ def askable_jobs(project: Project, at: datetime) -> QuerySet[Job]:
     return ended.filter(~Exists(standing), start__lt=F("end"), gpus__gt=0).order_by(completed, "-end", "-pk")
 
 
+def with_refund(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Each with the refund that stands or was declined, if any: `refund_status`, `refunded` in GPU-seconds."""
+    of_job = Refund.objects.filter(job=OuterRef("pk")).exclude(status=Status.WITHDRAWN).order_by("-pk")
+    refund = {"refund_status": of_job.values("status")[:1], "refunded": of_job.values("refunded_gpu_seconds")[:1]}
+    return jobs.annotate(**{name: Subquery(rows) for name, rows in refund.items()})
+
+
 def names_in(jobs: Iterable[Job]) -> dict[str, str]:
     """Who is behind the jobs' cluster user names."""
-    users = User.objects.filter(
-        cluster_username__in={job.user for job in jobs}, cluster_username_approved_at__isnull=False
-    )
-    return {user.cluster_username: user.display_name for user in users if user.cluster_username}
+    return names_of(job.user for job in jobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -39,7 +40,7 @@ LOOK_BACK = timedelta(days=365)
 class Wait(models.TextChoices):
     """What a month waits for before it is closed. Two of them an operator may decide not to wait for."""
 
-    LASTS = "lasts", gettext_lazy("The month is not over.")
+    LASTS = "lasts", gettext_lazy("The period is not over.")
     UNREAD = "unread", gettext_lazy("Not all of its jobs have been read from Slurm yet.")
     DAY = "day", gettext_lazy("Jobs that Slurm reports late are waited for until the set day of the next month.")
     UNVERIFIED = "unverified", gettext_lazy("Its usage has not been found equal to Slurm's own figures yet.")
@@ -135,7 +136,7 @@ def months_over(at: datetime) -> Iterator[date]:
 def is_overdue(at: datetime) -> bool:
     """Whether statements of the last month that is over should have been closed days ago: a person has to look."""
     month = month_before(month_of(at))
-    return at >= closes_on(month) + PATIENCE and bool(projects_to_close(month, at))
+    return at >= closes_on(month) + PATIENCE and _to_close(month, at).exists()
 
 
 def projects_to_close(month: date, at: datetime) -> list[Project]:
@@ -143,28 +144,34 @@ def projects_to_close(month: date, at: datetime) -> list[Project]:
 
     Where nothing does any more a correction is enough, in the last month that is over.
     """
+    found = _to_close(month, at).select_related("pi", "institution").prefetch_related("accounts")
+    return list(found.order_by("code"))
+
+
+def _to_close(month: date, at: datetime) -> QuerySet[Project]:
     start, end = month_bounds(month)
     stated = Statement.objects.filter(project=OuterRef("pk"), month__gte=month)
     rows = Project.objects.filter(~Exists(stated), created_at__lt=end)
     entries = LedgerEntry.objects.filter(line__grant__project=OuterRef("pk"), at__lt=end)
-    moved = Exists(entries.filter(Q(at__gte=start) | Q(line__grant__ends_at__gt=start)))
-    due = set(rows.filter(moved).values_list("pk", flat=True))
+    due = Q(Exists(entries.filter(Q(at__gte=start) | Q(line__grant__ends_at__gt=start))))
     if month == month_before(month_of(at)):
-        due |= _differing(rows, month)
-    found = rows.filter(pk__in=due).select_related("pi", "institution").prefetch_related("accounts")
-    return list(found.order_by("code"))
+        due |= ~Q(used_by_now=F("stated_by_now"))
+        rows = rows.annotate(used_by_now=_used_until(month), stated_by_now=_stated())
+    return rows.filter(due)
 
 
-def _differing(projects: QuerySet[Project], month: date) -> set[int]:
-    """Projects whose usage up to the month is not what their statements say in all."""
-    accounts = dict(Account.objects.filter(project__in=projects).values_list("name", "project"))
-    usage = UsageMonth.objects.filter(account_name__in=accounts, month__lte=month).order_by()
-    used: dict[int, int] = {}
-    for name, amount in usage.values_list("account_name").annotate(Sum("gpu_seconds")):
-        used[accounts[name]] = used.get(accounts[name], 0) + amount
-    statements = Statement.objects.filter(project__in=projects).order_by().values_list("project")
-    stated = dict(statements.annotate(stated=Sum(F("used_gpu_seconds") + F("corrections_gpu_seconds"))))
-    return {project for project in used.keys() | stated.keys() if used.get(project, 0) != stated.get(project, 0)}
+def _used_until(month: date) -> Coalesce:
+    """What a project used up to the end of the month, as known by now."""
+    names = Account.objects.filter(project=OuterRef(OuterRef("pk"))).values("name")
+    usage = UsageMonth.objects.filter(account_name__in=names, month__lte=month).order_by().values(one=Value(1))
+    return Coalesce(Subquery(usage.annotate(used=Sum("gpu_seconds")).values("used")), 0)
+
+
+def _stated() -> Coalesce:
+    """What a project's statements say in all."""
+    statements = Statement.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    stated = statements.annotate(stated=Sum(F("used_gpu_seconds") + F("corrections_gpu_seconds")))
+    return Coalesce(Subquery(stated.values("stated")), 0)
 
 
 # --- One statement ---
