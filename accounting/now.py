@@ -49,17 +49,17 @@ class Now:
 
 
 def now_in(project: Project, balances: Mapping[int, Balance], *, members: Collection[Membership] | None = None) -> Now:
-    """One query, and where something runs or waits one more for the members, unless they were loaded already.
+    """One query, and one more for the members unless they were loaded already.
 
     Reads the project's prefetched accounts; `members` are rows of `members_of`.
     """
     accounts = list(project.accounts.all())
     queue = list(QueueJob.objects.filter(account__in=accounts)[: MOST_SHOWN + 1])
     shown = queue[:MOST_SHOWN]
-    if members is None and queue:
+    if members is None:
         names, capped = _people_in(project, accounts)
     else:
-        names, capped = names_of(members or ()), _capped(accounts, members or ())
+        names, capped = _names_in(members), _capped(accounts, members)
     return Now(
         running=[job for job in shown if job.running],
         waiting=[job for job in shown if not job.running],
@@ -71,7 +71,7 @@ def now_in(project: Project, balances: Mapping[int, Balance], *, members: Collec
 
 
 def _people_in(project: Project, accounts: Iterable[Account]) -> tuple[dict[str, str], frozenset[tuple[int, str]]]:
-    """What `names_of` and `_capped` say of the project's `members_of`."""
+    """What `_names_in` and `_capped` say of the project's `members_of`."""
     rows = list(PEOPLE(project.pk))
     names = {name: in_language(korean, english) or email for name, korean, english, email, _ in rows}
     account_of = {account.pool_id: account.pk for account in accounts}
@@ -94,7 +94,7 @@ def _people(project: int) -> QuerySet[Membership, Any]:
 PEOPLE = Prepared(_people, -1)
 
 
-def names_of(members: Iterable[Membership]) -> dict[str, str]:
+def _names_in(members: Iterable[Membership]) -> dict[str, str]:
     """People's names by their names on the cluster. One that is only asked for may be somebody else's."""
     return {
         row.user.cluster_username: row.user.display_name

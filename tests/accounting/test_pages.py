@@ -277,8 +277,9 @@ def test_an_unexplained_difference_is_shown_where_it_lies_and_nowhere_else(clien
 def test_the_part_that_refreshes_is_the_pages_own(client, grant, alice):
     refresh(slurm(job(user="alice")))
     page, part = see(client, alice), see(client, alice, "project_usage")
-    for anchor in ('id="project-figures"', 'id="project-now"'):
+    for anchor in ('id="project-figures"', 'id="project-now"', 'id="project-ended"'):
         assert page.count(anchor) == part.count(anchor) == 1
+    assert "Alice Kim" in part  # who ran the job that ended, also while nothing runs
     assert 'id="course-h100"' in page and 'id="course-h100"' not in part
     assert f'hx-get="{reverse("project_usage", args=["p26001"])}"' in page
     assert "hx-swap-oob" in part and "hx-swap-oob" not in page
