@@ -4,9 +4,10 @@ none of them follows from what is shown.
 A *cell* is a figure, or figures that are shown or hidden together. Firms count as one party however many projects they
 have, so that one firm's use is never told; of other institutions each project is a party.
 
-A hidden cell *follows* from the shown ones where it is a linear combination of them: use adds up over the rows of each
-table, firms are a row of two tables, and months add up to quarters and years. All that was ever published of a year is
-looked at together, since whoever kept it may subtract. That a sum of nothing has nothing in it is known too.
+A cell *follows* from the shown ones where it is a linear combination of them: use adds up over the rows of each table,
+firms are a row of two tables, and months add up to quarters and years. All that was ever published of a year is looked
+at together, since whoever kept it may subtract. Known, too, is that a sum of nothing has nothing in it, and that of a row
+which a table leaves out nothing was used. What is hidden for the sake of a small cell may follow where that one does not.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class _Search:
         self.content = content
         self.known = _Span()
         everything = [content, *(row.content for row in published), *unpublished]
-        for vector in _structure(everything):
+        for vector in (*_structure(everything), *_left_out(everything)):
             self.known.add(vector)
         for row in published:
             for vector in _shown(row.content, row.hidden):
@@ -82,14 +83,12 @@ class _Search:
         for other in unpublished:
             for vector in _shown(other, _adding(other)):
                 self.known.add(vector)
-        secret = [(row.content, row.hidden) for row in published] + [(row, _small(row)) for row in unpublished]
-        self.secret_before = [(key, vector_of(of, key)) for of, hidden in secret for key in _adding(of) & hidden]
+        self.secret = [(key, vector_of(of, key)) for of in everything for key in sorted(_adding(of) & _small(of))]
 
     def first_that_follows(self, hidden: Iterable[Key]) -> tuple[Key, Vector] | None:
-        hidden = frozenset(hidden)
-        known = self._known_with(hidden)
-        ours = [(key, vector_of(self.content, key)) for key in sorted(_adding(self.content) & hidden)]
-        return next((row for row in [*ours, *self.secret_before] if known.holds(row[1])), None)
+        """A small cell of any edition, and what it is the sum of."""
+        known = self._known_with(frozenset(hidden))
+        return next((row for row in self.secret if known.holds(row[1])), None)
 
     def next_to_hide(self, hidden: Iterable[Key], found: tuple[Key, Vector]) -> Key | None:
         """Of the cells shown, with something in them, the smallest without which `found` does not follow."""
@@ -168,6 +167,16 @@ def _structure(contents: Sequence[Content]) -> Iterator[Vector]:
         for month in sorted(months):
             whole = {(f"{month:%Y-%m}", *part): ONE for part in _parts(TOTAL)}
             yield whole | {(f"{month:%Y-%m}", table, row): -ONE for row in rows}
+
+
+def _left_out(contents: Sequence[Content]) -> Iterator[Vector]:
+    """Rows of one content that another does not name."""
+    named = {table: {row.key for content in contents for row in content.tables[table]} for table in TABLES}
+    named["sector"] |= {sector for _, sector in INSTITUTIONS}
+    for content in contents:
+        for table, rows in named.items():
+            for row in rows - {row.key for row in content.tables[table]}:
+                yield from ({unknown: ONE} for unknown in vector_of(content, (table, row)))
 
 
 class _Span:
