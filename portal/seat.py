@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 from types import TracebackType
@@ -33,6 +34,9 @@ class Seat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The server takes a moment to see that a connection is closed; whoever comes next need not wait for it.
+        with contextlib.suppress(psycopg2.Error), self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     def take(self) -> bool:
