@@ -8,7 +8,8 @@ so nothing is gained by that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
@@ -19,6 +20,7 @@ from django.core.wsgi import get_wsgi_application
 THREADS = 8
 # Handing over to the event loop costs as much as many rows of a file.
 PART_BYTES = 64 * 1024
+REFUSED = {"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"text/plain")]}
 
 
 class Pages:
@@ -29,7 +31,22 @@ class Pages:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await _Request(self._wsgi, self._threads, send)(scope, receive, send)
+        with contextlib.suppress(_Gone):
+            await _Request(self._wsgi, self._threads, send)(scope, _while_there(receive), send)
+
+
+class _Gone(Exception):
+    """Whoever asked went away before the request was whole."""
+
+
+def _while_there(receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+    async def received() -> Any:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        return message
+
+    return received
 
 
 class _Request(WsgiToAsgiInstance):
@@ -45,7 +62,13 @@ class _Request(WsgiToAsgiInstance):
         await self._loop.run_in_executor(self._threads, self._answer, body)
 
     def _answer(self, body: BinaryIO) -> None:
-        answer = self.wsgi_application(self.build_environ(self.scope, body), self.start_response)
+        try:
+            environ = self.build_environ(self.scope, body)
+        except ValueError:
+            # What no browser sends: bytes beyond ASCII in the query, a header a hundred times over.
+            self._send(REFUSED, _part(b"Bad Request", more=False))
+            return
+        answer = self.wsgi_application(environ, self.start_response)
         try:
             if answer.streaming:
                 self._send(self.response_start)
