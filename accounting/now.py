@@ -34,18 +34,24 @@ class Now:
 
     def reason(self, job: QueueJob) -> ReasonWords:
         """Why the job waits; where it is about a budget, whose."""
-        return (self._limit_reason(job) or reason_words(job.reason)).of(job.display_id)
-
-    def _limit_reason(self, job: QueueJob) -> ReasonWords | None:
-        """None where it waits for something else, or the figures are not known yet."""
-        balance = self.balances.get(job.account_id)
-        if balance is None or balance.startable is None or job.time_limit_minutes is None:
-            return None
-        if balance.standing is not Standing.OPEN or balance.stopped or not is_about_a_limit(job.reason):
-            return None
-        needed = job.gpus * job.time_limit_minutes * SECONDS_A_MINUTE
         capped = (job.account_id, job.user_name) in self.capped
-        return limit_words(needed, startable=balance.startable, left=balance.left, capped=capped)
+        return why_it_waits(job, self.balances.get(job.account_id), capped=capped)
+
+
+def why_it_waits(job: QueueJob, balance: Balance | None, *, capped: bool) -> ReasonWords:
+    """In words, with what helps; `balance` is its account's, `capped`: its owner has a cap of their own there."""
+    known = _limit_words(job, balance, capped) if balance and is_about_a_limit(job.reason) else None
+    return (known or reason_words(job.reason)).of(job.display_id)
+
+
+def _limit_words(job: QueueJob, balance: Balance, capped: bool) -> ReasonWords | None:
+    """None where the figures do not tell whose limit it is."""
+    if balance.startable is None or job.time_limit_minutes is None:
+        return None
+    if balance.standing is not Standing.OPEN or balance.stopped:
+        return None
+    needed = job.gpus * job.time_limit_minutes * SECONDS_A_MINUTE
+    return limit_words(needed, startable=balance.startable, left=balance.left, capped=capped)
 
 
 def now_in(project: Project, balances: Mapping[int, Balance], *, members: Collection[Membership] | None = None) -> Now:

@@ -13,11 +13,14 @@ from accounting.api import schemas
 from accounting.api.answers import pools_of
 from accounting.api.problems import bad_parameter
 from accounting.api.schemas import hours
+from accounting.balance import Balance
 from accounting.models import Job, QueueJob
 from accounting.names import names_of
+from accounting.now import why_it_waits
+from accounting.outlooks import standings_of
 from accounting.usage import day_bounds, day_start, seconds
-from accounting.words import reason_words, state_words
-from allocations.models import Account, Project
+from accounting.words import is_about_a_limit, state_words
+from allocations.models import Account, MemberCap, Project
 
 MOST_QUEUED = 1000
 
@@ -84,16 +87,33 @@ def _shown(job: Job, pools: dict[str, str], names: dict[str, str]) -> schemas.Jo
     )
 
 
-def queue_of(projects: Iterable[Project]) -> tuple[list[schemas.QueueShown], bool]:
-    """Jobs of these projects that run or wait, and whether there are more than are listed: one query besides theirs."""
+def queue_of(projects: Iterable[Project], at: datetime) -> tuple[list[schemas.QueueShown], bool]:
+    """Jobs of these projects that run or wait, and whether there are more than are listed: one query besides theirs,
+    and three where a job waits for hours of a project or a person."""
     accounts = Account.objects.filter(project__in=[project.pk for project in projects])
     rows = QueueJob.objects.filter(account__in=accounts).select_related("account__project")
     found = list(rows[: MOST_QUEUED + 1])
-    return [_queued(job) for job in found[:MOST_QUEUED]], len(found) > MOST_QUEUED
+    limited = {job.account.project_id for job in found if is_about_a_limit(job.reason)}
+    standings = standings_of(limited, at) if limited else []
+    balances = {row.account.pk: row.balance for row in standings}
+    capped = _capped(row.account for row in standings) if limited else set()
+    shown = [
+        _queued(job, balances.get(job.account_id), (job.account_id, job.user_name) in capped)
+        for job in found[:MOST_QUEUED]
+    ]
+    return shown, len(found) > MOST_QUEUED
 
 
-def _queued(job: QueueJob) -> schemas.QueueShown:
-    words = None if job.running else reason_words(job.reason).of(job.display_id)
+def _capped(accounts: Iterable[Account]) -> set[tuple[int, str]]:
+    """(account's key, cluster user name) of people with a cap of their own."""
+    keys = {(account.project_id, account.pool_id): account.pk for account in accounts}
+    caps = MemberCap.objects.filter(membership__project__in={project for project, _ in keys}).order_by()
+    found = caps.values_list("membership__project", "pool", "membership__user__cluster_username")
+    return {(keys[project, pool], name) for project, pool, name in found if (project, pool) in keys}
+
+
+def _queued(job: QueueJob, balance: Balance | None, capped: bool) -> schemas.QueueShown:
+    words = None if job.running else why_it_waits(job, balance, capped=capped)
     return schemas.QueueShown(
         job=job.display_id,
         project=job.account.project.code,

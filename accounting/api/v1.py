@@ -96,7 +96,7 @@ def jobs(request: TokenRequest, code: str, asked: Query[schemas.JobsAsked]) -> s
 @api.get("queue", response=schemas.Queue, summary="Jobs of your projects that run or wait now")
 def queue(request: TokenRequest, asked: Query[schemas.QueueAsked]) -> schemas.Queue:
     projects = [_visible(request, asked.project)] if asked.project else Project.objects.of(request.auth.user)
-    shown, more = queue_of(projects)
+    shown, more = queue_of(projects, timezone.now())
     return schemas.Queue(figures=figures_read(), jobs=shown, more=more)
 
 

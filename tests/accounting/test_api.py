@@ -15,6 +15,8 @@ from accounting.api import access
 from accounting.api.pages import endpoints
 from accounting.api.v1 import api
 from accounting.history.ingest import ingest
+from accounting.models import QueueJob
+from allocations.models import MemberCap
 from allocations.services.tokens import token_create
 from portal.slurm.types import CreateAccount
 from tests.accounting.histories import gateway, job, waiting
@@ -214,6 +216,15 @@ def test_the_queue_says_why_a_job_waits_and_what_helps(ask, alice, project):
     running, held = ask(alice, "queue").json()["jobs"]
     assert (running["running"], running["reason"]) == (True, "")
     assert (held["reason"], held["cure"][:19]) == ("AssocGrpGRESMinutes", "Ask for fewer GPUs ")
+
+
+def test_the_queue_says_whose_limit_a_job_meets(ask, alice, project):
+    QueueJob.objects.update(time_limit_minutes=60)
+    pool = project.accounts.get(name="p26001-h100").pool
+    member = project.memberships.get(user=alice)
+    MemberCap.objects.create(membership=member, pool=pool, gpu_seconds=60, set_by=alice, set_at=AT)
+    [_, held] = ask(alice, "queue").json()["jobs"]
+    assert held["reason_words"].startswith("It would pass the member's own cap")
 
 
 # --- What cannot be answered ---
