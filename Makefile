@@ -5,7 +5,6 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 PY := $(VENV)/bin/python
-CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 
 # $(call step,what is done,command): say it, do it, say how long it took; on failure show what the command said.
 define step
@@ -50,7 +49,7 @@ install: browserfiles ## What the portal needs to run: packages, browser files, 
 
 .PHONY: install-dev
 install-dev: $(VENV)/.development browserfiles ## … and what its tests need
-	$(call debian,gettext debootstrap chromium fonts-noto-cjk)
+	$(call debian,gettext debootstrap chromium-headless-shell fonts-noto-cjk)
 
 .PHONY: demo
 demo: ## The whole portal with a real Slurm, at http://localhost:PORT (PORT=8000); Ctrl-C ends it

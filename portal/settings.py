@@ -50,7 +50,6 @@ if env.bool("PORTAL_PRODUCTION", default=False):
     SECURE_HSTS_SECONDS = 31_536_000
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -27,6 +27,7 @@ from portal import postgres
 from portal.demo.history import write_demo_history
 from portal.demo.stack import Stack
 from portal.slurm.sandbox import Sandbox
+from tests import migrated
 
 T = TypeVar("T")
 CHROMIUM_ARGUMENTS = [
@@ -36,7 +37,9 @@ CHROMIUM_ARGUMENTS = [
 
 
 def chromium_path() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser")
+    """The lightest there is: without a window it needs none of the desktop's parts."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def free_port() -> int:
@@ -61,6 +64,7 @@ class Rig:
         self.var = Path(tempfile.mkdtemp(prefix=f"pohang-{name}-"))
         self.var.chmod(0o755)
         self.sockets = self.var / "postgres"
+        migrated.copy_to(self.sockets)
         postgres.ensure_running(self.sockets)
         self.sandbox = Sandbox(f"{name}-{os.getpid()}", state=self.var / "sandbox")
         self.stack = Stack(

@@ -282,7 +282,7 @@ def test_a_round_without_mails_asks_little_of_the_database(alice, django_assert_
 
 
 def test_the_choices_are_kept(alice):
-    form = PreferencesForm({"task": "at_once", "step": "daily", "reminder": "off"}, user=alice)
+    form = PreferencesForm({"task": "at_once", "step": "daily", "reminder": "off", "usage": "daily"}, user=alice)
     assert form.is_valid(), form.errors
     form.save()
     form.save()
