@@ -12,10 +12,20 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 AT_ONCE = 3
-NAMED = ["tests/provisioning", "tests/accounting", "tests/whole_way", "tests/allocations", "tests/slurm"]
+WITH_SLURM, WITHOUT = ["-m", "slurm"], ["-m", "not slurm"]
+NAMED = [
+    ["tests/provisioning", *WITH_SLURM],
+    ["tests/whole_way"],
+    ["tests/accounting", *WITHOUT],
+    ["tests/allocations"],
+    ["tests/accounting", *WITH_SLURM],
+    ["tests/slurm"],
+    ["tests/web"],
+    ["tests/provisioning", *WITHOUT],
+]
 # Whatever else there is, so that no folder is forgotten.
-REST = ["tests", *(f"--ignore={folder}" for folder in NAMED)]
-PARTS = [*([folder] for folder in NAMED), REST]
+REST = ["tests", *sorted({f"--ignore={folder}" for folder, *_ in NAMED})]
+PARTS = [*NAMED, REST]
 
 
 def main() -> int:

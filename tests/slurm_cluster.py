@@ -53,7 +53,8 @@ def wait_for(what: str, probe: Callable[[], object], seconds: float = 60) -> Non
     while not probe():
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not come about within {seconds:g} seconds")
-        time.sleep(0.1)
+        # Most probes are a command of Slurm's, which the other tests pay for.
+        time.sleep(0.25)
 
 
 def add_account(sandbox: Sandbox, account: str, *users: str, pool: str = "h100", gpu_minutes: int = 6000) -> None:

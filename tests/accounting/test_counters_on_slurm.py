@@ -15,9 +15,9 @@ from allocations.models import Project, Rebase
 from portal.slurm.sandbox import CommandFailed
 from tests.provisioning.faults import healed, tried
 from tests.provisioning.scene import MINUTE, Scene, scene
-from tests.slurm_cluster import start_daemon, stop_daemon, wait_for
+from tests.slurm_cluster import own_cluster, start_daemon, stop_daemon, wait_for
 
-__all__ = ["scene"]
+__all__ = ["own_cluster", "scene"]
 
 pytestmark = [pytest.mark.slurm, pytest.mark.django_db(transaction=True)]
 

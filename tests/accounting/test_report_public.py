@@ -76,7 +76,8 @@ def publish(period: Period, found: Books, published: list[Published]) -> None:
 UNKNOWN_PLACES = [("postech", "university"), ("handong", "university"), ("firms", "firm"),
                   *[("others", kind) for kind in ("university", "institute", "public", "center")]]  # fmt: skip
 # What a table does not name was not used.
-ROWS = {"sector": {sector for _, sector in UNKNOWN_PLACES}, "domain": DOMAINS, "pool": POOLS}
+ROWS = {("sector", sector) for _, sector in UNKNOWN_PLACES} | {("domain", key) for key in DOMAINS}
+ROWS |= {("pool", key) for key in POOLS}
 COUNTS = ("applications", "decided", "selected", "refunded", "firms_new")
 NAMES = [("place", *place) for place in UNKNOWN_PLACES] + [("domain", key) for key in DOMAINS]
 NAMES += [("pool", key) for key in POOLS] + [("count", key) for key in COUNTS]
@@ -116,7 +117,7 @@ def known_rows(published: list[Published]) -> list[list[int]]:
             rows.append(row)
             if not parties:
                 rows += each_alone(row)
-        for key in {(table, value) for table, values in ROWS.items() for value in values} - cells(edition.content).keys():
+        for key in ROWS - cells(edition.content).keys():
             rows += each_alone(row_of(period, choice(key)))
     return rows
 

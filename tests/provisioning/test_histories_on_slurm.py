@@ -18,6 +18,9 @@ from portal.slurm.sandbox import Sandbox
 from tests.provisioning.both import Both
 from tests.provisioning.test_histories import Histories
 from tests.provisioning.world import CODES, LEAVES, people_and_projects
+from tests.slurm_cluster import own_cluster
+
+__all__ = ["own_cluster"]
 
 pytestmark = pytest.mark.slurm
 

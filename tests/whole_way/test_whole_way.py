@@ -225,10 +225,10 @@ def test_the_whole_way(rig, person, leaf):
         "the person's association",
         lambda: USER in sandbox.run(["sacctmgr", "-n", "-P", "show", "assoc", f"account={leaf}"]).stdout,
     )
-    until_seen = "#!/bin/sh\nuntil test -e /tmp/seen; do sleep 0.2; done\n"
+    until_seen = "#!/bin/sh\ncd /\nuntil test -e seen; do sleep 0.2; done\n"
     job = sandbox.submit(USER, f"--account={leaf}", "--partition=h100", "--gpus=2", "--time=5", script=until_seen)
     expect(page.locator("#project-now")).to_contain_text(str(job), timeout=60_000)
-    sandbox.run(["touch", "/tmp/seen"])
+    sandbox.run(["touch", "/seen"])
     wait_until("the job's end", lambda: finished(sandbox, job), seconds=90)
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=str(job), exact=True))
     expect(row.filter(has_text="정상 종료")).to_be_visible(timeout=60_000)
