@@ -109,7 +109,7 @@ def _capped(accounts: Iterable[Account]) -> set[tuple[int, str]]:
     keys = {(account.project_id, account.pool_id): account.pk for account in accounts}
     caps = MemberCap.objects.filter(membership__project__in={project for project, _ in keys}).order_by()
     found = caps.values_list("membership__project", "pool", "membership__user__cluster_username")
-    return {(keys[project, pool], name) for project, pool, name in found if (project, pool) in keys}
+    return {(keys[project, pool], name or "") for project, pool, name in found if (project, pool) in keys}
 
 
 def _queued(job: QueueJob, balance: Balance | None, capped: bool) -> schemas.QueueShown:

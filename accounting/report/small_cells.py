@@ -6,8 +6,9 @@ have, so that one firm's use is never told; of other institutions each project i
 
 A cell *follows* from the shown ones where it is a linear combination of them: use adds up over the rows of each table,
 firms are a row of two tables, and months add up to quarters and years. All that was ever published of a year is looked
-at together, since whoever kept it may subtract. Known, too, is that a sum of nothing has nothing in it, and that of a row
-which a table leaves out nothing was used. What is hidden for the sake of a small cell may follow where that one does not.
+at together, since whoever kept it may subtract. Known, too, is that a sum of nothing has nothing in it, and that
+nothing was used in a row that a table leaves out. What is hidden for the sake of a small cell may
+follow, as long as the small one does not.
 """
 
 from __future__ import annotations
