@@ -17,21 +17,23 @@ from accounting.statements.closing import close_due, closes_on, months_over
 from accounting.verification.verify import beginning, default_period, verify
 from allocations.models import Account, Rebase
 from allocations.services.accounts import account_rebase
+from portal.demo.history import ACCOUNT
 from portal.demo.reports import seed_reports
 from portal.demo.seed import person
 from portal.demo.texts import REBASE_REASON, REFUND_WORDS
 from portal.slurm.gateway import SlurmGateway
 
 
-def seed_past(account: Account, gateway: SlurmGateway, at: datetime) -> None:
-    """Once, after the history of the account was written. Raises SlurmError where Slurm does not answer."""
+def seed_past(gateway: SlurmGateway, at: datetime) -> None:
+    """Once, after the history was written. Raises SlurmError where Slurm does not answer."""
     ingest(gateway, at=at, most=None)
-    _note_what_the_counter_lacks(account, at)
+    for account in Account.objects.filter(offset_gpu_seconds=0).order_by("pk"):
+        _note_what_the_counter_lacks(account, at)
     verify(gateway, start=beginning(at), end=default_period(at)[1], at=at)
-    begun = account.project.created_at
+    project = Account.objects.select_related("project__pi").get(name=ACCOUNT).project
+    begun = project.created_at
     rule_set(states=DELIVERED, most_hours=None, since=begun, seen=None, by=person("operator"), at=begun)
     refund_by_rule(at, thorough=True)
-    project = account.project
     job = askable_jobs(project, at).first()
     if job is not None:
         refund_ask(job=job, project=project, words=REFUND_WORDS, by=project.pi, at=at)
@@ -45,6 +47,8 @@ def seed_past(account: Account, gateway: SlurmGateway, at: datetime) -> None:
 def _note_what_the_counter_lacks(account: Account, at: datetime) -> None:
     """slurmctld's live counter knows nothing of what was written, as after a move to a new cluster."""
     used = UsageMonth.objects.filter(account_name=account.name).aggregate(used=Sum("gpu_seconds", default=0))["used"]
+    if not used:
+        return
     account_rebase(
         account=account,
         offset_gpu_seconds=-used,

@@ -41,7 +41,7 @@ def seed_base(at: datetime) -> None:
     for row in INSTITUTIONS:
         _institution(*row)
     for login in [*LOGINS, *OTHERS]:
-        _person(login)
+        add_person(login)
     for name, keywords in KEYWORDS.items():
         ReviewerProfile.objects.get_or_create(user=person(name), defaults={"keywords": keywords})
     _pool("h100", "H100", 0, rate=100)
@@ -139,7 +139,7 @@ def _hashed_password() -> str:
     return make_password(PASSWORD)
 
 
-def _person(login: Login) -> None:
+def add_person(login: Login) -> None:
     if User.objects.filter(email=login.email).exists():
         return
     user = User.objects.create(

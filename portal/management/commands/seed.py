@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from allocations.models import Account
+from portal.demo.neighbours import seed_neighbours
 from portal.demo.past import seed_past
 from portal.demo.seed import seed_base
 from portal.demo.work import seed_work
@@ -20,17 +20,19 @@ class Command(BaseCommand):
     help = "Fill an empty database with demo data; running it again changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--past", metavar="ACCOUNT", help="take in the history that was written for the account, and end"
-        )
+        parser.add_argument("--neighbours", action="store_true", help="begin the other running projects, and end")
+        parser.add_argument("--past", action="store_true", help="take in the history that was written, and end")
         parser.add_argument("--base", action="store_true", help="people, pools and a call, but no applications")
 
-    def handle(self, *args: Any, base: bool, past: str | None, **options: Any) -> None:
+    def handle(self, *args: Any, base: bool, neighbours: bool, past: bool, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("Demo people with a known password belong in a demo only: set PORTAL_DEMO=1.")
         at = timezone.now()
+        if neighbours:
+            seed_neighbours(at)
+            return
         if past:
-            seed_past(Account.objects.select_related("project__pi").get(name=past), _gateway(), at)
+            seed_past(_gateway(), at)
             return
         seed_base(at)
         if not base:
