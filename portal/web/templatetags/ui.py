@@ -65,23 +65,25 @@ def nav_link(context: Context, url_name: str, label: str) -> SafeString | str:
     address = _address(url_name)
     if not address:
         return ""
-    path = context["request"].path if "request" in context else ""
-    current = SafeString("")
-    if path == address:
-        current = SafeString(' aria-current="page"')
-    elif address != "/" and path.startswith(address):
-        current = SafeString(' aria-current="true"')
+    current = _current(context, address, below=address != "/")
     return format_html('<li><a href="{}"{}>{}</a></li>', address, current, label)
 
 
 @register.simple_tag(takes_context=True)
-def tab(context: Context, url_name: str, label: str, *args: object) -> SafeString | str:
-    """One of several pages about the same thing, marked where the reader is; nothing where there is no such page."""
+def tab(context: Context, url_name: str, label: str, *args: object, below: bool = False) -> SafeString | str:
+    """One of several pages about the same thing, marked where the reader is; nothing where there is no such page.
+    `below`: marked on the pages below its own, too."""
     address = _address(url_name, *args)
     if not address:
         return ""
-    current = SafeString(' aria-current="page"') if context["request"].path == address else ""
-    return format_html('<a href="{}"{}>{}</a>', address, current, label)
+    return format_html('<a href="{}"{}>{}</a>', address, _current(context, address, below=below), label)
+
+
+def _current(context: Context, address: str, *, below: bool) -> SafeString | str:
+    path = context["request"].path if "request" in context else ""
+    if path == address:
+        return SafeString(' aria-current="page"')
+    return SafeString(' aria-current="true"') if below and path.startswith(address) else ""
 
 
 @register.simple_block_tag
@@ -166,7 +168,7 @@ def chart(figure: Any, element_id: str, label: str, size: str = "") -> SafeStrin
             label,
             figure,
         )
-    content = json.loads(figure.to_json()) if hasattr(figure, "to_json") else figure
+    content = figure.to_plotly_json() if hasattr(figure, "to_plotly_json") else figure
     content.get("layout", {}).pop("template", None)
     # In an attribute and not in a <script> of JSON: htmx takes scripts out of what it swaps in.
     return format_html(
