@@ -38,7 +38,7 @@ from tests.rig import free_port
 SECONDS = int(os.environ.get("BENCH_SECONDS", 60))
 DASHBOARDS = int(os.environ.get("BENCH_DASHBOARDS", 200))
 EVENTS = int(os.environ.get("BENCH_EVENTS", 50))
-PROCESSES = int(os.environ.get("BENCH_WEB", 1))
+PROCESSES = int(os.environ.get("BENCH_WEB", 2))
 JOBS_A_PROJECT = 500
 MARKED = 700_000_000
 AIM_SECONDS, AIM_GROWTH = 1.0, 1.05
