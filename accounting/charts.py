@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
@@ -17,14 +18,25 @@ if TYPE_CHECKING:
 HOVER = "%{y:,.1f}"
 
 
+@cache
+def graph_objects() -> Any:
+    """Plotly's, without the template that it would copy into every figure: charts.js brings our own.
+
+    Imported here: it takes a noticeable moment, which management commands and the worker need not spend.
+    """
+    from plotly import graph_objects as found
+    from plotly import io
+
+    io.templates.default = None
+    return found
+
+
 def course_figure(course: Course) -> Figure:
     """Cumulative use against the linear plan and the award, in GPU-hours over the grant's period, and where use is
     going: a dashed line, with a band where the projection gives one."""
-    # Imported here: it takes a noticeable moment, which management commands and the worker need not spend.
-    from plotly import graph_objects as go
-
+    go = graph_objects()
     period = [_local(course.start), _local(course.end)]
-    points = course.points()
+    points = course.points
     x, y = _places(points)
     awarded = _line(_("Awarded"), period, [_hours(course.granted)] * 2, color="var(--chart-plan)", width=1, dash="dot")
     plan = _line(_("Linear plan"), period, [0, _hours(course.granted)], color="var(--chart-plan)", width=2, dash="dash")
@@ -53,8 +65,7 @@ def _ahead(course: Course) -> list[Scatter]:
     ahead = course.ahead()
     if ahead is None:
         return []
-    from plotly import graph_objects as go
-
+    go = graph_objects()
     x, y = _places(ahead.points)
     going = _line(_("Projection"), x, y, color="var(--series-1)", width=2, dash="dash")
     if not ahead.low:
@@ -80,9 +91,7 @@ def _places(points: Iterable[Point]) -> tuple[list[str], list[float]]:
 
 
 def _line(name: str, x: list[str], y: list[float], **line: object) -> Scatter:
-    from plotly import graph_objects as go
-
-    return go.Scatter(name=name, x=x, y=y, mode="lines", line=line, hovertemplate=HOVER)
+    return graph_objects().Scatter(name=name, x=x, y=y, mode="lines", line=line, hovertemplate=HOVER)
 
 
 def _local(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from accounting.projection import BAND_DAYS, Projection
 from accounting.usage import day_of, day_start, seconds
@@ -49,7 +50,7 @@ class Ahead:
         return self.points[-1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Course:
     """Use in [start, end) of what was `granted`, as it stood at `at`. GPU-seconds by day in Asia/Seoul."""
 
@@ -66,11 +67,11 @@ class Course:
 
     @property
     def used(self) -> int:
-        return self.points()[-1].used if self.begun else 0
+        return self.points[-1].used if self.begun else 0
 
     def ahead(self) -> Ahead | None:
         """None where nothing is projected, or nothing is left to be used."""
-        found, last = self.projection, self.last_moment()
+        found, last = self.projection, self.last_moment
         if found is None or last >= self.end or self.used >= self.granted:
             return None
         low, high = [], []
@@ -81,13 +82,14 @@ class Course:
 
     def _going(self, rate: int, until: datetime) -> list[Point]:
         """From now on at so many GPU-seconds a day, until then or until all of the award is used."""
-        now = Point(self.last_moment(), self.used)
+        now = Point(self.last_moment, self.used)
         reached = now.used + rate * seconds(now.moment, until) // DAY
         if reached < self.granted:
             return [now, Point(until, reached)]
         lasts = timedelta(seconds=(self.granted - now.used) * DAY // rate)
         return [now, Point(now.moment + lasts, self.granted)]
 
+    @cached_property
     def last_moment(self) -> datetime:
         """Up to where there is something to show: now, the end, or the end of the last day that was used."""
         last_used = max(
@@ -95,11 +97,12 @@ class Course:
         )
         return max(self.start, min(self.at, max(self.end, last_used)))
 
+    @cached_property
     def points(self) -> list[Point]:
         """Cumulative use at the end of each day, and now."""
         if not self.begun:
             return []
-        points, total, last = [Point(self.start, 0)], 0, self.last_moment()
+        points, total, last = [Point(self.start, 0)], 0, self.last_moment
         day = day_of(self.start)
         while day_start(day) < last:
             total += self.by_day.get(day, 0)
@@ -114,7 +117,7 @@ class Course:
 
     def table(self) -> list[Stretch]:
         """The points as rows, by days or, in a long period, by weeks; the latest first."""
-        points = self.points()
+        points = self.points
         step = 1 if len(points) - 1 <= MOST_DAILY_ROWS else WEEK
         rows = []
         for index in range(0, len(points) - 1, step):

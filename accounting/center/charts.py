@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from accounting.center.capacity import Capacity, Time
-from accounting.charts import HOVER
+from accounting.charts import HOVER, graph_objects
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def capacity_figure(capacity: Capacity) -> Figure:
     """Where the installed GPU time went, step by step, in GPU-hours: the whole bar is what was installed."""
-    from plotly import graph_objects as go
-
+    go = graph_objects()
     parts: list[tuple[str, str, Callable[[Time], int]]] = [
         (_("Allocated"), "var(--series-1)", lambda time: time.allocated),
         (_("Free"), "var(--chart-grid)", lambda time: time.free),

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from accounting.center.lines import CenterLine
 from accounting.statements.months import month_bounds, next_month
-from accounting.usage import clipped_seconds, day_of, seconds
+from accounting.usage import day_of
 from allocations.models import Pool
 
 MONTHS = 6
@@ -33,22 +34,34 @@ class Promise:
 
 def promises(lines: Iterable[CenterLine], pools: Sequence[Pool], at: datetime) -> list[Promise]:
     """For each pool the present month and the next ones."""
-    lines = list(lines)
     months = [day_of(at).replace(day=1)]
     while len(months) < MONTHS:
         months.append(next_month(months[-1]))
-    of_pool = {pool.pk: [line for line in lines if line.pool == pool.pk] for pool in pools}
+    rests = [rest for line in lines if (rest := _rest(line, at))]
+    of_pool = {pool.pk: [rest for rest in rests if rest.pool == pool.pk] for pool in pools}
     return [_promise(month, pool, of_pool[pool.pk], at) for pool in pools for month in months]
 
 
-def _promise(month: date, pool: Pool, lines: Iterable[CenterLine], at: datetime) -> Promise:
+class _Rest(NamedTuple):
+    """What is left of a line, from now or its beginning to its end: moments in seconds, since there are thousands."""
+
+    pool: int
+    begin: int
+    end: int
+    gpu_seconds: int
+
+
+def _rest(line: CenterLine, at: datetime) -> _Rest | None:
+    begin, end = int(max(at, line.starts_at).timestamp()), int(line.ends_at.timestamp())
+    return _Rest(line.pool, begin, end, line.rest) if line.rest and begin < end else None
+
+
+def _promise(month: date, pool: Pool, rests: Iterable[_Rest], at: datetime) -> Promise:
     start, end = month_bounds(month)
-    promised = sum(_share(line, max(start, at), end, at) for line in lines)
-    return Promise(month, pool, promised, pool.gpus * seconds(max(start, at), end))
-
-
-def _share(line: CenterLine, start: datetime, end: datetime, at: datetime) -> int:
-    """What of the line's rest falls into [start, end)."""
-    begin = max(at, line.starts_at)
-    whole = seconds(begin, line.ends_at)
-    return line.rest * clipped_seconds(begin, line.ends_at, start, end) // whole if whole else 0
+    since, until = int(max(start, at).timestamp()), int(end.timestamp())
+    promised = sum(
+        gpu_seconds * (min(last, until) - max(begin, since)) // (last - begin)
+        for _, begin, last, gpu_seconds in rests
+        if begin < until and last > since
+    )
+    return Promise(month, pool, promised, pool.gpus * (until - since))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounting.dashboard.period import Period, Step
@@ -34,8 +35,14 @@ class Day:
     @property
     def words(self) -> str:
         """`3 Sep 2026: 12 GPU-hours`."""
-        said = {"day": date_format(self.day, "DATE_FORMAT"), "hours": gpu_hours(self.gpu_seconds)}
+        said = {"day": _said(self.day, get_language()), "hours": gpu_hours(self.gpu_seconds)}
         return _("%(day)s: %(hours)s GPU-hours") % said
+
+
+@lru_cache(maxsize=4 * MOST_DAYS)
+def _said(day: date, language: str | None) -> str:
+    """In the present language. A page of a year says hundreds, and every page says the same ones."""
+    return date_format(day, "DATE_FORMAT")
 
 
 @dataclass(frozen=True, slots=True)

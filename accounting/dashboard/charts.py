@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from accounting.charts import HOVER
+from accounting.charts import HOVER, graph_objects
 from accounting.dashboard.breakdown import MOST_SERIES, Breakdown
 from accounting.dashboard.period import Step
 
@@ -20,9 +20,7 @@ A_DAY_MS = 86_400_000
 
 def stacked_figure(found: Breakdown) -> Figure:
     """GPU-hours of each step, one bar on another, who used most at the bottom."""
-    # Imported here: it takes a noticeable moment, which management commands and the worker need not spend.
-    from plotly import graph_objects as go
-
+    go = graph_objects()
     steps = [row.span.begin.isoformat() for row in found.rows]
     colours = [f"var(--series-{number})" for number in range(1, MOST_SERIES + 1)] + ["var(--chart-plan)"]
     bars = [

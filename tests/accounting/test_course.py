@@ -19,7 +19,7 @@ def course(by_day, at, granted=1000, start=START, end=END):
 
 
 def test_the_curve_has_a_point_a_day_and_one_now():
-    points = course({1: 10, 3: 5}, kst(2026, 3, 3, 12)).points()
+    points = course({1: 10, 3: 5}, kst(2026, 3, 3, 12)).points
     assert [(point.moment, point.used) for point in points] == [
         (START, 0),
         (kst(2026, 3, 2), 10),
@@ -30,16 +30,16 @@ def test_the_curve_has_a_point_a_day_and_one_now():
 
 def test_before_the_start_there_is_nothing_to_show():
     early = course({}, kst(2026, 2, 1))
-    assert not early.begun and early.points() == [] and early.table() == []
+    assert not early.begun and early.points == [] and early.table() == []
 
 
 def test_at_the_very_start_there_is_one_point():
-    assert [point.used for point in course({}, START).points()] == [0]
+    assert [point.used for point in course({}, START).points] == [0]
 
 
 def test_after_the_end_the_curve_stops_unless_a_tail_was_used():
-    assert course({1: 10}, kst(2026, 5, 1)).points()[-1].moment == END
-    tail = course({1: 10, 12: 4}, kst(2026, 5, 1)).points()[-1]
+    assert course({1: 10}, kst(2026, 5, 1)).points[-1].moment == END
+    tail = course({1: 10, 12: 4}, kst(2026, 5, 1)).points[-1]
     assert (tail.moment, tail.used) == (kst(2026, 3, 13), 14)
 
 
@@ -49,7 +49,7 @@ def test_the_plan_is_a_straight_line_that_stays_at_the_award():
 
 
 def test_a_period_that_starts_within_a_day():
-    points = course({5: 7}, kst(2026, 3, 6, 1), start=kst(2026, 3, 5, 15)).points()
+    points = course({5: 7}, kst(2026, 3, 6, 1), start=kst(2026, 3, 5, 15)).points
     assert [(point.moment, point.used) for point in points] == [
         (kst(2026, 3, 5, 15), 0),
         (kst(2026, 3, 6), 7),
@@ -71,7 +71,7 @@ days_used = st.dictionaries(st.dates(date(2026, 3, 1), date(2026, 6, 30)), st.in
 @given(days_used, st.integers(0, 200 * 24), st.integers(0, 10**10))
 def test_the_table_says_what_the_curve_says(by_day, hours, granted):
     found = Course(START, START + timedelta(days=90), granted, by_day, START + timedelta(hours=hours))
-    points, rows = found.points(), found.table()
+    points, rows = found.points, found.table()
     assert [point.used for point in points] == sorted(point.used for point in points)
     assert sum(row.used for row in rows) == points[-1].used
     if rows:
