@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Exists, Prefetch, QuerySet
+from django.db.models import Exists, QuerySet
+from django.http import Http404
 
 from accounting.attribution import Line
 from accounting.balance import lines_of
@@ -51,32 +52,29 @@ class ProjectUsage:
         return self.figures.pools
 
 
-def projects_with_figures(user: User) -> QuerySet[Project]:
-    """Projects the reader may see, each with its accounts, their counters, and how fresh figures are: two queries."""
-    return _with_state(Project.objects.visible_to(user)).prefetch_related(Prefetch("accounts", queryset=_accounts()))
+def project_with_figures(user: User, code: str) -> Project:
+    """One that the reader may see, with its PI and institution, its accounts, their counters, and how fresh figures
+    are: two queries. Raises Http404 where there is none."""
+    everybodys = user.can(Permission.PROJECT_VIEW)
+    project: Project | None = next(iter(ANY_PROJECT(code) if everybodys else OWN_PROJECT(code, user.pk)), None)
+    if project is None:
+        raise Http404
+    project._prefetched_objects_cache = {"accounts": ACCOUNTS(project.pk)}  # type: ignore[attr-defined]
+    return project
 
 
 def _with_state(projects: QuerySet[Project]) -> QuerySet[Project]:
     unclear = Exists(Job.objects.held()) | Exists(UnreadableJobRow.objects.open())
-    return with_freshness(projects).annotate(some_rows_unclear=unclear)
+    return with_freshness(projects).annotate(some_rows_unclear=unclear).select_related("pi", "institution")
 
 
-def _accounts() -> QuerySet[Account]:
-    return accounts_with_counters().order_by("pool__position", "pool__code")
-
-
-def project_with_figures(user: User, code: str) -> Project | None:
-    """One of them, as open pages ask for it again and again; None where it is none of the reader's."""
-    everybodys = user.can(Permission.PROJECT_VIEW)
-    project: Project | None = next(iter(ANY_PROJECT(code) if everybodys else OWN_PROJECT(code, user.pk)), None)
-    if project:
-        project._prefetched_objects_cache = {"accounts": ACCOUNTS(project.pk)}  # type: ignore[attr-defined]
-    return project
+def _accounts(project: int) -> QuerySet[Account]:
+    return accounts_with_counters().filter(project=project).order_by("pool__position", "pool__code")
 
 
 ANY_PROJECT = Prepared(lambda code: _with_state(Project.objects.filter(code=code)), "(code)")
 OWN_PROJECT = Prepared(lambda code, user: _with_state(Project.objects.of(user).filter(code=code)), "(code)", -1)
-ACCOUNTS = Prepared(lambda project: _accounts().filter(project=project), -1)
+ACCOUNTS = Prepared(_accounts, -1)
 
 
 def project_usage(
@@ -87,7 +85,7 @@ def project_usage(
     members: Collection[Membership] | None = None,
     whole_period: bool = False,
 ) -> ProjectUsage:
-    """How a project of `projects_with_figures` stands; `lines` are by pool. Queries as of `now_in`, and
+    """How a project of `project_with_figures` stands; `lines` are by pool. Queries as of `now_in`, and
     one. Use is read as far back as figures need it, or of the whole period.
     """
     accounts = list(project.accounts.all())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -21,7 +21,6 @@ from accounting.selectors import (
     member_use,
     project_usage,
     project_with_figures,
-    projects_with_figures,
 )
 from allocations.selectors.dates import dates_in
 from allocations.selectors.projects import project_frame
@@ -34,8 +33,7 @@ from portal.web.sheets import csv_file
 def project(request: SignedInRequest, code: str) -> HttpResponse:
     """Where a project stands: for its PI and members, and for operators."""
     at = timezone.now()
-    projects = projects_with_figures(request.user).select_related("pi", "institution")
-    project = get_object_or_404(projects, code=code)
+    project = project_with_figures(request.user, code)
     frame = project_frame(project, request.user, at)
     usage = project_usage(
         project, lines=lines_of_grants(frame["grants"]), members=frame["members"], whole_period=True, at=at
@@ -63,8 +61,6 @@ def project_usage_part(request: SignedInRequest, code: str) -> HttpResponse:
     says so) the grants, too, so that it is one request all the same."""
     at = timezone.now()
     project = project_with_figures(request.user, code)
-    if project is None:
-        raise Http404
     frame = project_frame(project, request.user, at) if "Live-Event" in request.headers else None
     if frame:
         usage = project_usage(project, lines=lines_of_grants(frame["grants"]), members=frame["members"], at=at)
@@ -86,7 +82,7 @@ def project_usage_part(request: SignedInRequest, code: str) -> HttpResponse:
 def project_course_csv(request: SignedInRequest, code: str, pool: str) -> HttpResponse:
     """The table beside the chart of use over time in one pool."""
     at = timezone.now()
-    project = get_object_or_404(projects_with_figures(request.user), code=code)
+    project = project_with_figures(request.user, code)
     usage = project_usage(project, lines=lines_by_pool(project), whole_period=True, at=at)
     for row in courses(usage):
         if row.pool.code == pool:
