@@ -6,7 +6,8 @@
   "use strict";
 
   const format = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
-  const written = (field) => Number(field.value.replaceAll(",", "").trim() || NaN);
+  const number = (text) => Number(text.replaceAll(",", "").trim() || NaN);
+  const written = (field) => number(field.value);
   const asWritten = (gpuMinutes) => String(Math.round((gpuMinutes * 100) / 60) / 100);
 
   /** Writing by script says so, for the autosave and for what the pool has free. */
@@ -21,14 +22,16 @@
     const product = part.querySelector("[data-calculator-product]");
     const differs = part.querySelector("[data-calculator-differs]");
 
-    function gpuMinutes() {
-      const minutes = written(gpus) * Math.round(written(hours) * 60) * written(count);
-      const percent = margin.value.trim() ? written(margin) : 0;
+    /** Of what is written now, or of what the page came with. */
+    function gpuMinutes(property = "value") {
+      const said = (field) => number(field[property]);
+      const minutes = said(gpus) * Math.round(said(hours) * 60) * said(count);
+      const percent = margin[property].trim() ? said(margin) : 0;
       const whole = Math.ceil((minutes * (100 + percent)) / 100);
       return Number.isFinite(whole) && whole > 0 ? whole : null;
     }
 
-    let last = gpuMinutes();
+    let last = gpuMinutes("defaultValue");
 
     function show() {
       const minutes = gpuMinutes();
@@ -44,9 +47,12 @@
       show();
     }
 
-    for (const field of [gpus, hours, count, margin]) field.addEventListener("input", recalculate);
+    const factors = [gpus, hours, count, margin];
+    for (const field of factors) field.addEventListener("input", recalculate);
     requested.addEventListener("input", show);
-    show();
+    // Over a slow line somebody may have written before this was there.
+    if (factors.some((field) => field.value !== field.defaultValue)) recalculate();
+    else show();
     return requested;
   }
 

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from allocations.models import Application, Review
@@ -60,6 +60,18 @@ def test_an_application_saves_itself_and_goes_on_where_it_was(project_step: Page
     project_step.reload()
     expect(project_step.locator("[name=title_ko]")).to_have_value("고로 내화물 열화 예측")
     expect(project_step.locator(".autosave-note")).to_have_count(0)
+
+
+def test_what_is_written_before_the_calculator_is_there_counts(project_step: Page, draft: Application) -> None:
+    held: list[Route] = []
+    project_step.route("**/calculator*.js", lambda route: held.append(route))
+    project_step.goto(reverse("application_edit", args=[draft.pk, "need"]), wait_until="commit")
+    requested = project_step.locator("[name$=-requested]")
+    expect(requested).to_have_value("960")
+    project_step.locator("[name$=-runs]").fill("10")
+    expect(requested).to_have_value("960")
+    held[0].continue_()
+    expect(requested).to_have_value("480")
 
 
 def test_an_application_written_without_a_connection_is_stored_when_it_is_back(
