@@ -48,6 +48,18 @@ FULL JOIN (
 WHERE (s.gpu_seconds, s.cpu_seconds, s.jobs) IS DISTINCT FROM (d.gpu_seconds, d.cpu_seconds, d.jobs)
 ORDER BY 1, 2
 """
+COUNT_MONTH_SUMS = "SELECT count(*) FROM accounting_usagemonthsum"
+DIFFERING_MONTH_SUMS = """
+SELECT month, account_name, m.gpu_seconds, d.gpu_seconds, m.cpu_seconds, d.cpu_seconds, m.jobs, d.jobs
+FROM accounting_usagemonthsum m
+FULL JOIN (
+    SELECT date_trunc('month', day::timestamp)::date AS month, account_name, gpu_kind,
+        sum(gpu_seconds) AS gpu_seconds, sum(cpu_seconds) AS cpu_seconds, sum(jobs) AS jobs
+    FROM accounting_usagesum GROUP BY 1, 2, 3
+) d USING (month, account_name, gpu_kind)
+WHERE (m.gpu_seconds, m.cpu_seconds, m.jobs) IS DISTINCT FROM (d.gpu_seconds, d.cpu_seconds, d.jobs)
+ORDER BY 1, 2
+"""
 # Per account and month. A job counts in the month in which it began, or where its clocks ran backwards ended.
 TOTALS = """
 SELECT month, account, provisional, d.gpu_seconds, j.gpu_seconds, d.cpu_seconds, j.cpu_seconds, d.jobs, j.jobs
@@ -104,8 +116,8 @@ def months(at: datetime) -> Checked:
 
 
 def sums(at: datetime) -> Checked:
-    """Usage by day and account is the sum of usage by day, kind by kind."""
-    found = Checked(checked=_rows(COUNT_SUMS)[0][0])
+    """Usage by day and account is the sum of usage by day, kind by kind; by month and account it is that of its days."""
+    found = Checked(checked=_rows(COUNT_SUMS)[0][0] + _rows(COUNT_MONTH_SUMS)[0][0])
     found.wrong = [
         sentence(
             _(
@@ -118,6 +130,19 @@ def sums(at: datetime) -> Checked:
             days=_slashed(amounts[1::2]),
         )
         for day, account, *amounts in _rows(DIFFERING_SUMS)
+    ]
+    found.wrong += [
+        sentence(
+            _(
+                "%(account)s, %(month)s: the sum over all persons says %(stored)s; its days come to %(days)s "
+                "(GPU-seconds / CPU-seconds / jobs)."
+            ),
+            account=account,
+            month=f"{month:%Y-%m}",
+            stored=_slashed(amounts[0::2]),
+            days=_slashed(amounts[1::2]),
+        )
+        for month, account, *amounts in _rows(DIFFERING_MONTH_SUMS)
     ]
     return found
 

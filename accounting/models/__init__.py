@@ -11,7 +11,7 @@ from accounting.models.jobs import Job, QueueJob, SealedDifference, UnreadableJo
 from accounting.models.readings import Counter, Deviation, IngestMark
 from accounting.models.refunds import Maintenance, Refund, RefundRule
 from accounting.models.statements import Statement
-from accounting.models.usage import UsageDay, UsageMonth, UsageSum
+from accounting.models.usage import UsageDay, UsageMonth, UsageMonthSum, UsageSum
 
 __all__ = [
     "AcceptedDifference",
@@ -35,6 +35,7 @@ __all__ = [
     "UnreadableJobRow",
     "UsageDay",
     "UsageMonth",
+    "UsageMonthSum",
     "UsageSum",
     "Verification",
 ]

@@ -82,22 +82,32 @@ class UsageMonth(Usage):
         return f"{self.month:%Y-%m} {self.account_name} {self.user_name}: {self.gpu_seconds} GPU-s"
 
 
-class UsageSum(models.Model):
-    """What an account held of one kind of GPU on one day in Asia/Seoul: the sum of all its persons, partitions and
-    states, final and provisional, kept in the same transaction as they are.
+class UsageOfAll(models.Model):
+    """What an account held of one kind of GPU in one day or month: the sum of all its persons, partitions and states,
+    final and provisional, kept in the same transaction as they are.
 
-    What is asked by day and account over everybody is read here: it costs the same however many persons there are.
+    What is asked by day, month and account over everybody is read here: it costs the same however many persons there
+    are.
     """
 
-    day = models.DateField()
     account_name = models.CharField(max_length=255)
     gpu_kind = models.CharField(max_length=60)
     gpu_seconds = models.BigIntegerField()
     cpu_seconds = models.BigIntegerField()
     jobs = models.PositiveIntegerField()
 
-    KEY = ("day", "account_name", "gpu_kind")
     AMOUNTS = Usage.AMOUNTS
+
+    class Meta:
+        abstract = True
+
+
+class UsageSum(UsageOfAll):
+    """Of one day in Asia/Seoul."""
+
+    day = models.DateField()
+
+    KEY = ("day", "account_name", "gpu_kind")
 
     class Meta:
         ordering = ["day", "account_name", "gpu_kind"]
@@ -119,3 +129,31 @@ class UsageSum(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.account_name} {self.gpu_kind}: {self.gpu_seconds} GPU-s"
+
+
+class UsageMonthSum(UsageOfAll):
+    """Of one month: the sum of its days' sums."""
+
+    month = models.DateField(help_text="its first day")
+
+    KEY = ("month", "account_name", "gpu_kind")
+
+    class Meta:
+        ordering = ["month", "account_name", "gpu_kind"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["month", "account_name", "gpu_kind"],
+                include=["gpu_seconds", "cpu_seconds", "jobs"],
+                name="usage_month_sum_once",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account_name", "month"],
+                include=["gpu_kind", "gpu_seconds", "cpu_seconds", "jobs"],
+                name="usage_month_sum_by_account",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.account_name} {self.gpu_kind}: {self.gpu_seconds} GPU-s"

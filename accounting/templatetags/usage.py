@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from accounting.balance import Balance
+from accounting.dashboard.calendar import Day
 from accounting.models import Job, QueueJob
 from accounting.now import Now
 from accounting.refunds.request import oldest_end
@@ -109,6 +110,17 @@ def within(label: str) -> str:
 def member_name(user_name: str, names: Mapping[str, str]) -> str:
     """The person's name where the project knows it, else the cluster user name."""
     return names.get(user_name, user_name)
+
+
+@register.filter
+def day_cells(days: Iterable[Day | None]) -> SafeString:
+    """A row of the calendar. A year has too many cells for a template."""
+    return SafeString("".join(_day_cell(day) if day else "<td></td>" for day in days))
+
+
+def _day_cell(day: Day) -> SafeString:
+    words = escape(day.words)
+    return SafeString(f'<td class="level-{day.level}" title="{words}"><span class="visually-hidden">{words}</span></td>')
 
 
 @register.filter

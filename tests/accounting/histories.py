@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from accounting.history.sums import sum_up
-from accounting.models import UsageDay, UsageSum
+from accounting.models import UsageDay, UsageMonthSum, UsageSum
 from portal.slurm.fake import FakeGateway
 from portal.slurm.types import JobRecord, QueueEntry
 from tests.factories import kst
@@ -84,10 +84,12 @@ def summed() -> None:
 
 
 def sums_add_up() -> bool:
-    """Whether the sums by day and account are those of usage by day, and there are no others."""
-    wanted: dict[tuple[object, ...], list[int]] = {}
+    """Whether the sums by day and account, and by month, are those of usage by day, and there are no others."""
+    wanted: dict[type[Any], dict[tuple[object, ...], list[int]]] = {UsageSum: {}, UsageMonthSum: {}}
     for row in UsageDay.objects.all():
-        sums = wanted.setdefault((row.day, row.account_name, row.gpu_kind), [0, 0, 0])
-        for position, name in enumerate(UsageDay.AMOUNTS):
-            sums[position] += getattr(row, name)
-    return wanted == {row[:3]: list(row[3:]) for row in UsageSum.objects.values_list(*UsageSum.KEY, *UsageSum.AMOUNTS)}
+        for model, begin in ((UsageSum, row.day), (UsageMonthSum, row.day.replace(day=1))):
+            sums = wanted[model].setdefault((begin, row.account_name, row.gpu_kind), [0, 0, 0])
+            for position, name in enumerate(UsageDay.AMOUNTS):
+                sums[position] += getattr(row, name)
+    stored = {model: model.objects.values_list(*model.KEY, *model.AMOUNTS) for model in wanted}
+    return wanted == {model: {row[:3]: list(row[3:]) for row in rows} for model, rows in stored.items()}

@@ -17,7 +17,7 @@ from django.utils import translation
 from accounting.history.store import store_rows
 from accounting.ledger_check import grants
 from accounting.ledger_check.run import CHECKS, MOST_NAMED, check_ledger, check_when_due, results_of
-from accounting.models import IngestMark, Job, LedgerCheck, Refund, Statement, UsageDay, UsageMonth, UsageSum
+from accounting.models import IngestMark, Job, LedgerCheck, Refund, Statement, UsageDay, UsageMonth, UsageMonthSum, UsageSum
 from accounting.refunds.rule import refund_by_rule, rule_ensure
 from accounting.statements.closing import statement_close
 from allocations.models import DecisionLine, GrantLine, LedgerEntry, Overrun
@@ -137,6 +137,7 @@ def test_a_sum_that_is_not_that_of_its_persons(books):
     assert list(found) == ["sums"]
     said = "physics, 2026-03-02: the sum over all persons says 0 / 28,800 / 2; their rows come to 0 / 28,800 / 1"
     assert found["sums"][0].startswith(said)
+    assert found["sums"][1].startswith("physics, 2026-03: the sum over all persons says")
     UsageSum.objects.filter(account_name="physics").delete()
     assert list(checked()) == ["sums"]
     row = UsageSum.objects.create(

@@ -15,7 +15,7 @@ from accounting.balance import lines_of, pieces_by_account, recharge
 from accounting.history.rebuild import rebuild
 from accounting.history.recompute import runs_of
 from accounting.history.store import store_rows
-from accounting.models import IngestMark, Job, UsageDay, UsageMonth, UsageSum
+from accounting.models import IngestMark, Job, UsageDay, UsageMonth, UsageMonthSum, UsageSum
 from accounting.usage import charged_gpu_seconds
 from tests.accounting.histories import HOUR, job, summed
 from tests.factories import GrantFactory, ProjectFactory, SuspensionFactory, kst
@@ -23,7 +23,7 @@ from tests.factories import GrantFactory, ProjectFactory, SuspensionFactory, kst
 pytestmark = pytest.mark.django_db
 LEAF = "p26001-h100"
 AT = kst(2026, 12, 31)
-TABLES = (UsageDay, UsageMonth, UsageSum)
+TABLES = (UsageDay, UsageMonth, UsageMonthSum, UsageSum)
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_a_rebuild_puts_right_what_is_wrong_and_names_it(project, history):
     UsageSum.objects.filter(day=date(2026, 9, 29)).update(cpu_seconds=1)
     UsageSum.objects.filter(day=date(2026, 9, 30)).delete()
     UsageSum.objects.create(day=date(2026, 7, 8), account_name=LEAF, gpu_kind="", gpu_seconds=1, cpu_seconds=1, jobs=1)
+    UsageMonthSum.objects.filter(month=date(2026, 10, 1)).update(gpu_seconds=1)
     stray = UsageDay.objects.filter(account_name=LEAF).first()
     stray.pk, stray.day = None, date(2026, 7, 7)
     stray.save()
@@ -67,7 +68,7 @@ def test_a_rebuild_puts_right_what_is_wrong_and_names_it(project, history):
     days = {day for day, _account, _user in rebuilt.differing}
     assert {date(2026, 3, 29), date(2026, 5, 30), date(2026, 7, 7), date(2026, 8, 1), date(2026, 12, 30)} <= days
     sums = {day for day, _account, user in rebuilt.differing if not user}
-    assert sums == {date(2026, 7, 8), date(2026, 9, 29), date(2026, 9, 30)}
+    assert sums == {date(2026, 7, 8), date(2026, 9, 29), date(2026, 9, 30), date(2026, 10, 1)}
     assert (usage(), rebuilt.lines) == (history, 1)
 
 

@@ -17,7 +17,7 @@ from accounting.history import retention
 from accounting.history.retention import retain, retain_as_set, seal
 from accounting.history.sealed import sealed_difference_apply, sealed_difference_dismiss
 from accounting.history.store import store_rows
-from accounting.models import IngestMark, Job, Refund, SealedDifference, UsageDay, UsageMonth, UsageSum
+from accounting.models import IngestMark, Job, Refund, SealedDifference, UsageDay, UsageMonth, UsageMonthSum, UsageSum
 from accounting.refunds.follow import follow
 from allocations.models import GrantLine
 from allocations.services.outcomes import Refused
@@ -58,7 +58,7 @@ def store(*rows) -> None:
 
 
 def usage() -> tuple[list[tuple[object, ...]], ...]:
-    models: tuple[Any, ...] = (UsageDay, UsageMonth, UsageSum)
+    models: tuple[Any, ...] = (UsageDay, UsageMonth, UsageSum, UsageMonthSum)
     return tuple(sorted(model.objects.values_list(*model.KEY, *model.AMOUNTS)) for model in models)
 
 
@@ -260,4 +260,4 @@ def test_usage_that_is_taken_back_whole_leaves_no_row(line, operator):
         found_at=AT + timedelta(minutes=1),
     )
     sealed_difference_apply(difference=difference, reason="never ran", by=operator, at=AT)
-    assert usage() == ([], [], [])
+    assert usage() == ([], [], [], [])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from accounting.history.recompute import runs_of
 from accounting.history.store import job_accept_held, store_rows
-from accounting.models import IngestMark, Job, SealedDifference, UnreadableJobRow, UsageDay, UsageMonth, UsageSum
+from accounting.models import IngestMark, Job, SealedDifference, UnreadableJobRow, UsageDay, UsageMonth, UsageMonthSum, UsageSum
 from accounting.usage import Amount, UsageKey, usage_of
 from portal.events.models import Event
 from portal.slurm.types import UnreadableRow
@@ -27,7 +27,8 @@ def usage():
     days = UsageDay.objects.values_list(*UsageDay.KEY, *UsageDay.AMOUNTS, "account")
     months = UsageMonth.objects.values_list(*UsageMonth.KEY, *UsageMonth.AMOUNTS, "account")
     sums = UsageSum.objects.values_list(*UsageSum.KEY, *UsageSum.AMOUNTS)
-    return sorted(days), sorted(months), sorted(sums)
+    month_sums = UsageMonthSum.objects.values_list(*UsageMonthSum.KEY, *UsageMonthSum.AMOUNTS)
+    return sorted(days), sorted(months), sorted(sums), sorted(month_sums)
 
 
 def by_definition():
@@ -352,7 +353,7 @@ def histories(draw):
 @given(rows=histories(), data=st.data())
 def test_any_pieces_in_any_order_give_what_the_definition_says(rows, data):
     at = EPOCH + timedelta(days=12)
-    for model in (UsageDay, UsageMonth, UsageSum, Job):
+    for model in (UsageDay, UsageMonth, UsageMonthSum, UsageSum, Job):
         model.objects.all().delete()
     # Jobs as they were first seen, and as they are now: for those that ended, running.
     early = [replace(row, end=None, state="RUNNING") for row in data.draw(st.lists(st.sampled_from(rows), max_size=4))]

@@ -24,7 +24,7 @@ from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
-from accounting.models import IngestMark, Job, UsageDay, UsageMonth, UsageSum
+from accounting.models import IngestMark, Job, UsageDay, UsageMonth, UsageMonthSum, UsageSum
 from accounting.usage import day_of, day_start
 from allocations.models import Account, Grant, Project
 from portal import schedule
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def measure(accounts: list[str], size: int) -> Measured:
-    for model in (Job, UsageDay, UsageMonth, UsageSum, IngestMark):
+    for model in (Job, UsageDay, UsageMonth, UsageMonthSum, UsageSum, IngestMark):
         model.objects.all().delete()
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox("bench-ingest", state=Path(folder) / "state")

@@ -80,6 +80,11 @@ INSERT INTO accounting_usagesum (day, account_name, gpu_kind, gpu_seconds, cpu_s
 SELECT day, account_name, gpu_kind, sum(gpu_seconds), sum(cpu_seconds), sum(jobs)
 FROM accounting_usageday GROUP BY 1, 2, 3
 """
+USAGE_MONTH_SUMS = """
+INSERT INTO accounting_usagemonthsum (month, account_name, gpu_kind, gpu_seconds, cpu_seconds, jobs)
+SELECT date_trunc('month', day)::date, account_name, gpu_kind, sum(gpu_seconds), sum(cpu_seconds), sum(jobs)
+FROM accounting_usagesum GROUP BY 1, 2, 3
+"""
 CHARGES = """
 UPDATE allocations_grantline AS line SET charged_gpu_seconds = used.gpu_seconds
 FROM (
@@ -125,7 +130,7 @@ def two_years(projects: int, jobs: int) -> None:
     sizes = {"projects": projects, "people": PEOPLE, "jobs": jobs}
     _run(JOBS, cluster=settings.SLURM_CLUSTER, first=first, days=DAYS - 1, **sizes)
     _run(USAGE_DAYS)
-    for statement in (USAGE_MONTHS, USAGE_SUMS, CHARGES, AWARDS, QUEUE, COUNTERS):
+    for statement in (USAGE_MONTHS, USAGE_SUMS, USAGE_MONTH_SUMS, CHARGES, AWARDS, QUEUE, COUNTERS):
         _run(statement, now=timezone.now())
     _readings()
     tidy()
