@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -37,9 +37,15 @@ class Group:
     def left(self) -> int:
         return max(0, self.granted - self.drawn)
 
+    def add(self, other: Group) -> None:
+        self.used += other.used
+        self.projects |= other.projects
+        self.granted += other.granted
+        self.drawn += other.drawn
+        self.open_projects |= other.open_projects
 
-@dataclass(frozen=True, slots=True)
-class AccountUse:
+
+class AccountUse(NamedTuple):
     """What one of the portal's accounts used in the period, or a part of it that belongs to one track."""
 
     project: int
@@ -49,7 +55,15 @@ class AccountUse:
     used: int
 
 
-KeyOf = Callable[[CenterLine | AccountUse], Any]
+class Cell(NamedTuple):
+    """What every grouping of the page is made of: a few hundred of them stand for thousands of lines and accounts."""
+
+    pool: int
+    institution: int
+    track: str | None
+
+
+KeyOf = Callable[[Cell], Any]
 
 
 @dataclass(frozen=True)
@@ -108,16 +122,23 @@ class CenterUse:
 
     def _grouped(self, key_of: KeyOf) -> dict[Any, Group]:
         groups: defaultdict[Any, Group] = defaultdict(Group)
-        for row in self.parts:
-            group = groups[key_of(row)]
-            group.used += row.used
-            group.projects.add(row.project)
-        for line in self.open:
-            group = groups[key_of(line)]
-            group.open_projects.add(line.project)
-            group.granted += line.granted
-            group.drawn += line.charged
+        for cell, of_cell in self._cells.items():
+            groups[key_of(cell)].add(of_cell)
         return dict(groups)
+
+    @cached_property
+    def _cells(self) -> dict[Cell, Group]:
+        cells: defaultdict[Cell, Group] = defaultdict(Group)
+        for part in self.parts:
+            cell = cells[Cell(part.pool, part.institution, part.track)]
+            cell.used += part.used
+            cell.projects.add(part.project)
+        for line in self.open:
+            cell = cells[Cell(line.pool, line.institution, line.track)]
+            cell.open_projects.add(line.project)
+            cell.granted += line.granted
+            cell.drawn += line.charged
+        return dict(cells)
 
 
 def center_use(period: Period, at: datetime, pools: Iterable[Pool] | None = None) -> CenterUse:
@@ -176,10 +197,11 @@ def _by_track(
     for name, amount in used.items():
         project, pool, institution = accounts[name]
         of_account = lines_of[project, pool]
-        if len({line.track for line in of_account}) > 1:
+        track = of_account[0].track if of_account else None
+        if any(line.track != track for line in of_account):
             mixed[name] = of_account
         else:
-            parts.append(AccountUse(project, pool, institution, of_account[0].track if of_account else None, amount))
+            parts.append(AccountUse(project, pool, institution, track, amount))
     by_track: defaultdict[tuple[str, str | None], int] = defaultdict(int)
     by_day = _use("account_name", "day", period=period, accounts=mixed) if mixed else {}
     for (name, day), use in by_day.items():
