@@ -213,3 +213,14 @@ def is_named(person: User, text: str) -> bool:
     """By address, or by a name that stands at the beginning of a word: titles and particles follow Korean names."""
     names = [name.casefold() for name in (person.name_ko, person.name_en) if len(name) > 1]
     return person.email.lower() in text or any(re.search(rf"(?<!\w){re.escape(name)}", text) for name in names)
+
+
+def without_stake(applications: Iterable[Application], user: User) -> list[Application]:
+    """Those of them that the person may judge for the center. The question is long: it is only asked where there are
+    any."""
+    rows = list(applications)
+    if not rows:
+        return []
+    judgeable = Application.objects.filter(pk__in=[row.pk for row in rows]).without_stake_of(user)
+    keys = set(judgeable.order_by().values_list("pk", flat=True))
+    return [row for row in rows if row.pk in keys]

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, JSONObject
 
-from accounting.models import IngestMark, QueueJob, UsageMonth
+from accounting.models import IngestMark, QueueJob, UsageMonthSum
 from accounting.statements.months import month_of
-from allocations.models import Cluster, GrantLine, Pool
+from allocations.models import Account, Cluster, GrantLine, Pool
 from portal.sums import one_figure
 
 
@@ -34,7 +34,8 @@ def center_state(at: datetime) -> CenterState:
     """One query."""
     waiting, running = Q(state="PENDING"), ~Q(state="PENDING")
     lines = GrantLine.objects.open(at)
-    month = UsageMonth.objects.filter(month=month_of(at), account__isnull=False)
+    of_projects = Account.objects.order_by().values("name")
+    month = UsageMonthSum.objects.filter(month=month_of(at), account_name__in=of_projects)
     mark = IngestMark.objects.filter(cluster=settings.SLURM_CLUSTER)
     queue = {
         "gpus_used": Coalesce(Sum("gpus", filter=running), 0),

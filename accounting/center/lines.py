@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Sum
 
@@ -36,7 +36,7 @@ class CenterLine(NamedTuple):
 def lines_since(moment: datetime) -> list[CenterLine]:
     """Those that had not ended by then: two queries, those that end first in front."""
     lasting = Suspension.objects.filter(grant=OuterRef("grant"), until=None)
-    rows = (
+    rows: Any = (
         GrantLine.objects.filter(grant__ends_at__gt=moment)
         .annotate(is_suspended=Exists(lasting))
         .order_by("grant__ends_at", "pk")
@@ -55,7 +55,7 @@ def lines_since(moment: datetime) -> list[CenterLine]:
     # Asked for apart: the database would carry everything above through the summing.
     entries = LedgerEntry.objects.filter(line__grant__ends_at__gt=moment).order_by().values_list("line")
     granted: dict[int, int] = dict(entries.annotate(Sum("gpu_seconds")))
-    return [CenterLine(*row, granted.get(key, 0), charged) for key, *row, charged in rows]
+    return [CenterLine._make((*row, granted.get(key, 0), charged)) for key, *row, charged in rows]
 
 
 def open_lines(lines: Iterable[CenterLine], at: datetime) -> list[CenterLine]:

@@ -32,7 +32,9 @@ class Pace:
     @property
     def points(self) -> int:
         """Above the plan (negative: below it), in whole points of what was granted, rounded towards the plan."""
-        return int(Fraction((self.used - self.plan) * 100, self.granted))
+        away = (self.used - self.plan) * 100
+        points = abs(away) // self.granted
+        return points if away >= 0 else -points
 
     @property
     def signed_points(self) -> str:

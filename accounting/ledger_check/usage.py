@@ -116,7 +116,7 @@ def months(at: datetime) -> Checked:
 
 
 def sums(at: datetime) -> Checked:
-    """Usage by day and account is the sum of usage by day, kind by kind; by month and account it is that of its days."""
+    """Usage by day and account is the sum of usage by day, kind by kind; by month it is that of its days."""
     found = Checked(checked=_rows(COUNT_SUMS)[0][0] + _rows(COUNT_MONTH_SUMS)[0][0])
     found.wrong = [
         sentence(

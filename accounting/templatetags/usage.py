@@ -120,7 +120,9 @@ def day_cells(days: Iterable[Day | None]) -> SafeString:
 
 def _day_cell(day: Day) -> SafeString:
     words = escape(day.words)
-    return SafeString(f'<td class="level-{day.level}" title="{words}"><span class="visually-hidden">{words}</span></td>')
+    return SafeString(
+        f'<td class="level-{day.level}" title="{words}"><span class="visually-hidden">{words}</span></td>'
+    )
 
 
 @register.filter

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from allocations.conflicts import without_stake
 from allocations.models import Application, Call, Review, TechnicalReview
 from allocations.selectors.assignment import lacking_reviews
 from allocations.standing import Standing, standing
@@ -118,10 +119,10 @@ def calls_with_applications() -> QuerySet[Call]:
 
 def waiting_for_office(user: User) -> tuple[list[Application], list[Application]]:
     """What waits for the eligibility check, and what is under review and fewer review than its size asks for: of any
-    call, the most urgent first, without the reader's own concerns. Two queries."""
+    call, the most urgent first, without the reader's own concerns. At most three queries."""
     statuses = [ApplicationStatus.SUBMITTED, ApplicationStatus.REVIEW]
-    waiting = Application.objects.filter(status__in=statuses).without_stake_of(user)
-    found = waiting.select_related("call", "tier").prefetch_related("reviews").order_by("due_at", "submitted_at", "pk")
+    waiting = Application.objects.filter(status__in=statuses).order_by("due_at", "submitted_at", "pk")
+    found = without_stake(waiting.select_related("call", "tier").prefetch_related("reviews"), user)
     to_check = [row for row in found if row.status == ApplicationStatus.SUBMITTED]
     return to_check, [row for row in found if row.status == ApplicationStatus.REVIEW and lacking_reviews(row)]
 

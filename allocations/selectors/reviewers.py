@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
-from allocations.conflicts import Conflict, conflicts, is_named
+from allocations.conflicts import Conflict, conflicts, is_named, without_stake
 from allocations.models import Application, Call, ConflictWaiver, Review, ReviewerInvitation, ReviewerProfile
 from allocations.selectors.assignment import (
     ReviewerLoad,
@@ -66,9 +66,10 @@ def open_invitations() -> Iterable[ReviewerInvitation]:
 
 def waiting_waivers(user: User) -> list[ConflictWaiver]:
     """Waivers that the person may confirm: asked for by somebody else, where they have no stake."""
-    judgeable = Application.objects.without_stake_of(user).values("pk")
-    waiting = ConflictWaiver.objects.filter(confirmed_at=None, application__in=judgeable)
-    return list(waiting.exclude(asked_by=user).exclude(reviewer=user).select_related("application", "reviewer"))
+    waiting = ConflictWaiver.objects.filter(confirmed_at=None).exclude(asked_by=user).exclude(reviewer=user)
+    rows = list(waiting.select_related("application", "reviewer"))
+    judgeable = {row.pk for row in without_stake([row.application for row in rows], user)}
+    return [row for row in rows if row.application_id in judgeable]
 
 
 @dataclass(frozen=True, slots=True)

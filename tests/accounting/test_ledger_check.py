@@ -17,7 +17,16 @@ from django.utils import translation
 from accounting.history.store import store_rows
 from accounting.ledger_check import grants
 from accounting.ledger_check.run import CHECKS, MOST_NAMED, check_ledger, check_when_due, results_of
-from accounting.models import IngestMark, Job, LedgerCheck, Refund, Statement, UsageDay, UsageMonth, UsageMonthSum, UsageSum
+from accounting.models import (
+    IngestMark,
+    Job,
+    LedgerCheck,
+    Refund,
+    Statement,
+    UsageDay,
+    UsageMonth,
+    UsageSum,
+)
 from accounting.refunds.rule import refund_by_rule, rule_ensure
 from accounting.statements.closing import statement_close
 from allocations.models import DecisionLine, GrantLine, LedgerEntry, Overrun

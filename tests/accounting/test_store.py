@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from accounting.history.recompute import runs_of
 from accounting.history.store import job_accept_held, store_rows
-from accounting.models import IngestMark, Job, SealedDifference, UnreadableJobRow, UsageDay, UsageMonth, UsageMonthSum, UsageSum
+from accounting.models import (
+    IngestMark,
+    Job,
+    SealedDifference,
+    UnreadableJobRow,
+    UsageDay,
+    UsageMonth,
+    UsageMonthSum,
+    UsageSum,
+)
 from accounting.usage import Amount, UsageKey, usage_of
 from portal.events.models import Event
 from portal.slurm.types import UnreadableRow

@@ -88,3 +88,12 @@ def test_bytes_no_browser_sends_are_refused(pages):
 def test_who_goes_away_while_writing_is_no_error(pages):
     begun = {"type": "http.request", "body": b"a=", "more_body": True}
     assert ask(pages(HttpResponse("never")), begun, {"type": "http.disconnect"}, until_end=False) == []
+
+
+def test_what_the_handler_raises_is_the_servers_to_answer(monkeypatch):
+    def handler(environ: Any, start_response: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(serving, "get_wsgi_application", lambda: handler)
+    with pytest.raises(ZeroDivisionError):
+        ask(Pages(), WHOLE)
